@@ -1,0 +1,51 @@
+# Colonnina. `make demo` shows it, `make test` proves it; both set up what they need.
+PORT ?= 8000
+STATIONS ?= 3
+SPEED ?= 1
+DATA ?= ./var/demo
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint format bench clean
+
+demo: $(VENV)/.demo
+	@exec $(BIN)/python -m deploy.local --port $(PORT) --stations $(STATIONS) --speed $(SPEED) --data $(DATA)
+
+# Installs mosquitto and Chromium from the distribution where they are missing, then proves everything.
+test: $(VENV)/.dev
+	@sh tests/install-programs.sh
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Prints what it measures, each figure beside its reference from the same run.
+bench: $(VENV)/.dev
+	@sh tests/install-programs.sh
+	$(BIN)/python -m tests.bench $(ARGS)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Colonnina needs Python 3.11 or newer; choose one: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.demo: setup.cfg pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[edge,cloud,demo]'
+	@touch $@
+
+$(VENV)/.dev: setup.cfg pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[edge,cloud,dev]'
+	@touch $@ $(VENV)/.demo
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

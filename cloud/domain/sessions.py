@@ -1,0 +1,140 @@
+"""A session is a fold over its transaction's events, in the order of their seqNo.
+
+`fold` adds one event to what is known. Events that come in order are folded as they come; when one comes late, the
+session is folded anew from all of its events, so that any order of arrival gives the same session
+(architecture: integrity rule 3). Energy is only ever a difference of the meter's register (rule 6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+#: No EVSE delivers more than this, in W: a register that rises faster has jumped. (Megawatt charging ends at 3.75 MW.)
+MAX_POWER_W = 4_000_000
+#: A register may be ahead of its timestamp by rounding and by a sample's delay: this much is never called a jump, Wh.
+JUMP_SLACK_WH = 1_000
+
+REGISTER_WENT_BACK = "register_went_back"
+REGISTER_JUMPED = "register_jumped"
+NO_START = "no_start"
+
+
+class Fact(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one TransactionEvent says, reduced to what a session is made of.
+
+    kind: Started, Updated or Ended. registers: (time, Wh) in the order of time. power_w: W, soc_pct: %, both the last
+    in the event; None where it has none.
+    """
+
+    seq_no: int
+    kind: str
+    at: datetime
+    trigger: str = ""
+    charging_state: str | None = None
+    registers: tuple[tuple[datetime, int], ...] = ()
+    power_w: float | None = None
+    soc_pct: float | None = None
+    stop_reason: str | None = None
+    id_token: str | None = None
+    evse: int | None = None
+    connector: int | None = None
+    remote_start_id: int | None = None
+    offline: bool = False
+
+
+class Session(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is known of a session after some of its events. Energy in Wh, power in W, state of charge in %."""
+
+    charging_state: str | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    start_wh: int | None = None
+    last_wh: int | None = None
+    last_wh_at: datetime | None = None
+    energy_wh: int = 0
+    power_w: float | None = None
+    soc_pct: float | None = None
+    stop_reason: str | None = None
+    id_token: str | None = None
+    evse: int | None = None
+    connector: int | None = None
+    remote_start_id: int | None = None
+    started: bool = False
+    ended: bool = False
+    flags: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> str:
+        """pending, charging, suspended or ended."""
+        if self.ended:
+            return "ended"
+        match self.charging_state:
+            case "Charging":
+                return "charging"
+            case "SuspendedEV" | "SuspendedEVSE":
+                return "suspended"
+        return "pending"
+
+
+def fold(session: Session, fact: Fact) -> Session:
+    """The session after one more event, which must not be earlier in seqNo than those folded before."""
+    ended = session.ended or fact.kind == "Ended"
+    session = _add_registers(session, fact.registers)
+    return msgspec.structs.replace(
+        session,
+        charging_state=fact.charging_state or session.charging_state,
+        started_at=session.started_at or fact.at,
+        ended_at=fact.at if fact.kind == "Ended" else session.ended_at,
+        power_w=0.0 if ended else _either(fact.power_w, session.power_w),
+        soc_pct=_either(fact.soc_pct, session.soc_pct),
+        stop_reason=_either(fact.stop_reason, session.stop_reason),
+        id_token=session.id_token or fact.id_token,
+        evse=_either(session.evse, fact.evse),
+        connector=_either(session.connector, fact.connector),
+        remote_start_id=_either(session.remote_start_id, fact.remote_start_id),
+        started=session.started or fact.kind == "Started",
+        ended=ended,
+    )
+
+
+def fold_all(facts: Iterable[Fact]) -> Session:
+    """The session that these events make, in whatever order they are given. A repeated seqNo counts once."""
+    session = Session()
+    by_number: dict[int, Fact] = {}
+    for fact in facts:
+        by_number.setdefault(fact.seq_no, fact)
+    for _, fact in sorted(by_number.items()):
+        session = fold(session, fact)
+    return session
+
+
+def _add_registers(session: Session, registers: tuple[tuple[datetime, int], ...]) -> Session:
+    start, last, last_at = session.start_wh, session.last_wh, session.last_wh_at
+    energy, flags = session.energy_wh, session.flags
+    for at, register in registers:
+        if last is None or last_at is None:
+            start = register
+        elif register < last:
+            flags = _with(flags, REGISTER_WENT_BACK)
+        elif register - last > MAX_POWER_W * max(0.0, (at - last_at).total_seconds()) / 3600 + JUMP_SLACK_WH:
+            flags = _with(flags, REGISTER_JUMPED)
+        else:
+            energy += register - last
+        last, last_at = register, at
+    return msgspec.structs.replace(
+        session, start_wh=start, last_wh=last, last_wh_at=last_at, energy_wh=energy, flags=flags
+    )
+
+
+def _with(flags: tuple[str, ...], flag: str) -> tuple[str, ...]:
+    return flags if flag in flags else (*flags, flag)
+
+
+def _either(first: T | None, second: T | None) -> T | None:
+    return second if first is None else first

@@ -1,0 +1,38 @@
+"""TransactionEvent (OCPP 2.0.1, E01 to E09): what happens in a transaction. The walk's heart: here energy is booked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from cloud.domain import facts
+from cloud.handlers.authorize import token_info
+from cloud.series.port import Point
+from cloud.store.registry import MAX_CONNECTORS, MAX_EVSES
+from cloud.unit import Unit
+from protocol.errors import ProtocolError
+
+
+def handle(unit: Unit, station: str, request: Any, payload: bytes) -> Mapping[str, Any]:
+    samples = facts.sampled(request)
+    fact = facts.fact(request, samples)
+    if not 1 <= (fact.evse or 1) <= MAX_EVSES or not 0 <= (fact.connector or 0) <= MAX_CONNECTORS:
+        raise ProtocolError(
+            "PropertyConstraintViolation", f"no station has EVSE {fact.evse} connector {fact.connector}"
+        )
+    entry = unit.books.post(station, request.transaction_info.transaction_id, fact, payload)
+    evse = entry.session.evse
+    if evse is not None:
+        # Also for a repeated event: its first coming may have been committed, and its samples not yet written.
+        unit.points.extend(
+            Point(station, evse, one.at, {sample.field: sample.value for sample in one.samples})
+            for one in samples
+            if one.samples
+        )
+    if fact.kind != "Updated":
+        unit.changed_stations.add(station)
+    if request.id_token is msgspec.UNSET:
+        return {}
+    return {"idTokenInfo": token_info(unit.connection, request.id_token, unit.now)}

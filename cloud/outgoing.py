@@ -1,0 +1,103 @@
+"""Calls on their way to stations: one in flight per station, with a time-out, and late replies recognised."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import structlog
+from sqlalchemy import Row, select, update
+
+from cloud.store.tables import calls, sessions
+from cloud.unit import Unit
+from protocol import topics
+from protocol.envelope import Call, CallError, CallResult, encode
+from protocol.errors import ProtocolError
+from protocol.messages import Version, read_response
+from protocol.topics import Topic
+
+log = structlog.get_logger(__name__)
+
+#: A session that a person asked for and that never began is given up after this long. Stations give up earlier:
+#: their EVConnectionTimeOut is seldom above two minutes.
+PENDING_FOR = timedelta(minutes=5)
+
+
+def due(unit: Unit) -> list[tuple[Topic, bytes, int]]:
+    """The calls to publish now, marked as sent: for each station the oldest that waits, if none is in flight.
+
+    Each with the seconds after which the broker must not deliver it any more, so that an old start never fires late.
+    """
+    busy = select(calls.c.station).where(calls.c.state == "sent")
+    waiting = select(calls).where(calls.c.state == "queued", calls.c.station.not_in(busy)).order_by(calls.c.no)
+    oldest: dict[str, Row[Any]] = {}
+    for row in unit.connection.execute(waiting.limit(1_000)):
+        oldest.setdefault(row.station, row)
+    result = []
+    for row in oldest.values():
+        claim = update(calls).where(calls.c.no == row.no, calls.c.state == "queued")
+        if unit.connection.execute(claim.values(state="sent", sent_at=unit.now)).rowcount:
+            frame = encode(Call(row.id, row.action, msgspec.Raw(row.payload)))
+            left = max(1, int((row.expires_at - unit.now).total_seconds()))
+            result.append((topics.down(row.station), frame, left))
+    return result
+
+
+def resolve(unit: Unit, station: str, frame: CallResult | CallError) -> None:
+    """Take a station's answer to one of our calls. Raises ProtocolError when its schema refuses it."""
+    row = unit.connection.execute(
+        select(calls).where(calls.c.id == frame.message_id, calls.c.station == station)
+    ).first()
+    if row is None:
+        log.warning("an answer to a call that was never made", station=station, message_id=frame.message_id)
+        return
+    if row.state != "sent":
+        log.info("a late answer", station=station, action=row.action, state=row.state)
+        return
+    if isinstance(frame, CallError):
+        _finish(unit, row, "error", {"code": frame.code, "description": frame.description, "details": frame.details})
+        return
+    try:
+        read_response(Version.V201, row.action, frame.payload, frame.message_id)
+    except ProtocolError as error:
+        _finish(unit, row, "error", {"code": error.code, "description": error.description, "details": {}})
+        raise
+    _finish(unit, row, "answered", msgspec.json.decode(frame.payload))
+
+
+def lapse(unit: Unit) -> None:
+    """End the calls whose time is over, and the sessions that never began."""
+    over = select(calls).where(calls.c.state.in_(("queued", "sent")), calls.c.expires_at <= unit.now)
+    for row in unit.connection.execute(over).all():
+        _finish(unit, row, "timeout", None)
+    forgotten = select(sessions).where(
+        sessions.c.state == "pending",
+        sessions.c.transaction_id.is_(None),
+        sessions.c.created_at <= unit.now - PENDING_FOR,
+    )
+    for row in unit.connection.execute(forgotten).all():
+        _fail_session(unit, row, "Timeout", unit.now)
+
+
+def _finish(unit: Unit, row: Row[Any], state: str, response: dict[str, Any] | None) -> None:
+    text = None if response is None else msgspec.json.encode(response).decode()
+    unit.connection.execute(
+        update(calls).where(calls.c.no == row.no).values(state=state, done_at=unit.now, response=text)
+    )
+    unit.calls_moved = True
+    accepted = state == "answered" and (response or {}).get("status") == "Accepted"
+    if row.action == "RequestStartTransaction" and row.session is not None and not accepted:
+        session = unit.connection.execute(select(sessions).where(sessions.c.id == row.session)).first()
+        if session is not None and session.transaction_id is None and session.state == "pending":
+            _fail_session(unit, session, "Rejected" if state == "answered" else state.capitalize(), unit.now)
+
+
+def _fail_session(unit: Unit, row: Row[Any], reason: str, now: datetime) -> None:
+    unit.connection.execute(
+        update(sessions)
+        .where(sessions.c.no == row.no)
+        .values(state="failed", stop_reason=reason, ended_at=now, updated_at=now)
+    )
+    unit.changed_sessions.add(row.id)
+    unit.changed_stations.add(row.station)

@@ -1,0 +1,42 @@
+"""What a time-series store is to the CSMS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What was measured at one EVSE at one moment. fields: see cloud.domain.measurands, e.g. {"power_w": 7350.0}."""
+
+    station: str
+    evse: int
+    at: datetime
+    fields: Mapping[str, float]
+
+
+class Value(NamedTuple):
+    """One value of one field, as it is read back."""
+
+    at: datetime
+    value: float
+
+
+class SeriesStore(Protocol):
+    def start(self) -> None:
+        """Open."""
+
+    def stop(self) -> None:
+        """Close; what was written is safe."""
+
+    def write(self, points: Sequence[Point]) -> None:
+        """Keep these. When it returns they are safe. The same point twice is kept once; fields of one moment add up."""
+
+    def read(self, station: str, evse: int, field: str, start: datetime, end: datetime) -> list[Value]:
+        """Values with start <= time <= end, in the order of time."""
+
+    def fields(self, station: str, evse: int, start: datetime, end: datetime) -> list[str]:
+        """The fields that have a value in that time, by name."""

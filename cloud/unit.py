@@ -1,0 +1,92 @@
+"""One batch of frames while it is handled: what its handlers read and write, all in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from cloud.domain import facts
+from cloud.domain.sessions import Fact
+from cloud.series.port import Point
+from cloud.store.books import Books
+from cloud.store.tables import refusals, stations
+from protocol.errors import ProtocolError
+from protocol.messages import Version, actions
+
+#: How old `seen_at` may be before it is written again: it is only read in heartbeat intervals.
+SEEN_EVERY = timedelta(seconds=5)
+
+
+class Unit:
+    """connection: the open transaction. now: when the batch was taken. heartbeat_s: what stations are told at boot."""
+
+    def __init__(self, connection: Connection, now: datetime, heartbeat_s: int) -> None:
+        self.connection = connection
+        self.now = now
+        self.heartbeat_s = heartbeat_s
+        self.books = Books(connection, now, _read_fact)
+        #: What was measured; written to the time series after the commit.
+        self.points: list[Point] = []
+        #: Stations whose EVSEs look different now.
+        self.changed_stations: set[str] = set()
+        #: Sessions that changed other than by the books.
+        self.changed_sessions: set[str] = set()
+        #: Whether a call that waits may be sent now.
+        self.calls_moved = False
+        self._seen: dict[str, datetime | None] = {}
+        self._heard: set[str] = set()
+        self._refused: dict[tuple[str, str], tuple[int, str]] = {}
+
+    def load_stations(self, ids: Iterable[str]) -> None:
+        """Fetch at once which of these stations are registered."""
+        wanted = [station for station in set(ids) if station not in self._seen]
+        for start in range(0, len(wanted), 500):
+            query = select(stations.c.id, stations.c.seen_at).where(stations.c.id.in_(wanted[start : start + 500]))
+            for row in self.connection.execute(query):
+                self._seen[row.id] = row.seen_at
+
+    def is_registered(self, station: str) -> bool:
+        self.load_stations([station])
+        return station in self._seen
+
+    def hear(self, station: str) -> None:
+        """Note that a registered station has just said something."""
+        self._heard.add(station)
+
+    def refuse(self, station: str, error: ProtocolError) -> None:
+        """Count a frame that was refused."""
+        key = (station if station in self._seen else "", error.code)
+        count, _ = self._refused.get(key, (0, ""))
+        self._refused[key] = (count + 1, error.description[:200])
+
+    def flush(self) -> None:
+        """Write all that was gathered; the commit follows."""
+        self.books.flush()
+        due = [
+            {"key": station, "at": self.now}
+            for station in self._heard
+            if (seen := self._seen.get(station)) is None or self.now - seen >= SEEN_EVERY
+        ]
+        if due:
+            statement = update(stations).where(stations.c.id == bindparam("key"))
+            self.connection.execute(statement.values(seen_at=bindparam("at")), due)
+        for (station, code), (count, text) in self._refused.items():
+            self._count_refusal(station, code, count, text)
+
+    def _count_refusal(self, station: str, code: str, count: int, text: str) -> None:
+        values: dict[str, Any] = {"last_at": self.now, "last_text": text}
+        counted = self.connection.execute(
+            update(refusals)
+            .where(refusals.c.station == station, refusals.c.code == code)
+            .values(count=refusals.c.count + count, **values)
+        )
+        if counted.rowcount == 0:
+            self.connection.execute(insert(refusals).values(station=station, code=code, count=count, **values))
+
+
+def _read_fact(payload: bytes) -> Fact:
+    request = actions(Version.V201)["TransactionEvent"].decode_request.decode(payload)
+    return facts.fact(request, facts.sampled(request))

@@ -1,0 +1,1 @@
+"""Everything on one machine: `make demo`. Start at `__main__.py`."""

@@ -1,0 +1,145 @@
+"""A station's configuration: one TOML file. `docs/how-to/configure-a-station.md` shows one with every key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from edge.station.state import Settings
+from hardware.board import Board
+from hardware.ports import CardReader, Contactor, HardwareError, Indicator, Meter, PlugSensor, VehicleLink
+from hardware.registry import driver
+from protocol import settings, topics
+from protocol.errors import SettingsError
+from protocol.mqtt import Broker
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+#: A device: `driver` names it, the other keys are that driver's own.
+DeviceTable = dict[str, Any]
+
+
+class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who the station is. id: as registered at the CSMS. data: folder for what must survive a power cut.
+
+    vendor, model, serial: as BootNotification tells them.
+    """
+
+    id: str
+    data: str = "/var/lib/colonnina"
+    vendor: Annotated[str, msgspec.Meta(max_length=50)] = "Colonnina"
+    model: Annotated[str, msgspec.Meta(max_length=20)] = "Pi 4"
+    serial: Annotated[str, msgspec.Meta(max_length=25)] = ""
+
+
+class Pins(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """map: a pin map other than wiring/pins.toml. wire: the port of an emulated header, instead of the Pi's own."""
+
+    map: str = ""
+    wire: str = ""
+
+
+class ConnectorTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """number: from 1. contactor, plug: its devices."""
+
+    number: Positive
+    contactor: DeviceTable
+    plug: DeviceTable
+
+
+class EvseTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """number: from 1. meter: always. indicator, vehicle: where there is one. connector: one or more."""
+
+    number: Positive
+    meter: DeviceTable
+    connector: Annotated[tuple[ConnectorTable, ...], msgspec.Meta(min_length=1)]
+    indicator: DeviceTable | None = None
+    vehicle: DeviceTable | None = None
+
+
+class StationFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    station: Identity
+    evse: Annotated[tuple[EvseTable, ...], msgspec.Meta(min_length=1)]
+    broker: Broker = Broker()
+    pins: Pins = Pins()
+    behaviour: Settings = Settings()
+    reader: DeviceTable | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorDevices:
+    contactor: Contactor
+    plug: PlugSensor
+
+
+@dataclass(frozen=True, slots=True)
+class EvseDevices:
+    meter: Meter
+    connectors: dict[int, ConnectorDevices]
+    indicator: Indicator | None = None
+    vehicle: VehicleLink | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """All devices of a station, made and not started."""
+
+    evses: dict[int, EvseDevices]
+    reader: CardReader | None = None
+    name: str = field(default="station")
+
+
+def load(path: Path) -> StationFile:
+    """Raises SettingsError, saying which line is wrong and what is allowed."""
+    config = settings.load(path, StationFile)
+    try:
+        topics.check_station_id(config.station.id)
+    except ValueError as error:
+        raise SettingsError(f"{path}: station.id: {error}") from error
+    numbers = [evse.number for evse in config.evse]
+    if len(set(numbers)) != len(numbers):
+        raise SettingsError(f"{path}: evse.number: {numbers} has one twice")
+    for evse in config.evse:
+        connectors = [connector.number for connector in evse.connector]
+        if len(set(connectors)) != len(connectors):
+            raise SettingsError(f"{path}: evse {evse.number}: connector.number: {connectors} has one twice")
+    return config
+
+
+def make_devices(config: StationFile, board: Board, path: Path) -> Devices:
+    """The devices that the file names. path: for errors. Raises SettingsError."""
+    text = path.read_text("utf-8") if path.exists() else ""
+
+    def make(kind: str, table: DeviceTable, where: str) -> Any:
+        name = table.get("driver")
+        if not isinstance(name, str):
+            raise SettingsError(f'{path}: {where}: a device names its driver, such as driver = "..."')
+        try:
+            cls = driver(kind, name)
+        except HardwareError as error:
+            raise SettingsError(f"{path}: {where}.driver: {error}") from error
+        keys = {key: value for key, value in table.items() if key != "driver"}
+        return cls(settings.convert(keys, cls.Settings, f"{path}: {where}", text), board)
+
+    evses = {}
+    for evse in config.evse:
+        where = f"evse[{evse.number}]"
+        connectors = {}
+        for connector in evse.connector:
+            place = f"{where}.connector[{connector.number}]"
+            connectors[connector.number] = ConnectorDevices(
+                make("power", connector.contactor, f"{place}.contactor"),
+                make("plug", connector.plug, f"{place}.plug"),
+            )
+        evses[evse.number] = EvseDevices(
+            make("meter", evse.meter, f"{where}.meter"),
+            connectors,
+            None if evse.indicator is None else make("indicator", evse.indicator, f"{where}.indicator"),
+            None if evse.vehicle is None else make("vehicle", evse.vehicle, f"{where}.vehicle"),
+        )
+    reader = None if config.reader is None else make("nfc", config.reader, "reader")
+    return Devices(evses, reader, config.station.id)

@@ -1,0 +1,38 @@
+"""Changes of facts that more than one event makes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from edge.station.state import Ending, Evse, Now, Station
+
+#: How long a transaction that ends waits for a reading with the contactor open, s. A meter answers within half of one.
+LAST_READING_S = 3.0
+
+
+def get_evse(station: Station, number: int) -> Evse:
+    evse = station.evse(number)
+    assert evse is not None, f"no EVSE {number}"
+    return evse
+
+
+def with_evse(station: Station, number: int, **changes: Any) -> Station:
+    """The station with some facts of one EVSE changed."""
+    evses = tuple(replace(evse, **changes) if evse.number == number else evse for evse in station.evses)
+    return replace(station, evses=evses)
+
+
+def ending(stopped_reason: str, trigger: str, now: Now) -> Ending:
+    """The end of a transaction: power is cut at once, and the meter read once more before Ended is sent.
+
+    stopped_reason, trigger: OCPP's ReasonEnumType and TriggerReasonEnumType.
+    """
+    return Ending(stopped_reason, trigger, now.utc, now.mono, now.mono + LAST_READING_S)
+
+
+def free_evse(station: Station) -> Evse | None:
+    """The EVSE that a card is for: one with a vehicle waiting, else the first that is free."""
+    free = [evse for evse in station.evses if not evse.transaction and not evse.authorization and not evse.faults]
+    return next((evse for evse in free if evse.plugged is not None), free[0] if free else None)

@@ -1,0 +1,20 @@
+"""One file per action that the CSMS sends; `HANDLERS` routes to them.
+
+A handler is pure, like the machine that calls it: it takes the station, the call, the time and the list of actions, to
+which it adds its reply, and answers the station as it is then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from edge.station.handlers import request_start_transaction, request_stop_transaction
+from edge.station.ports import Action, CallReceived
+from edge.station.state import Now, Station
+
+Handler = Callable[[Station, CallReceived, Now, list[Action]], Station]
+
+HANDLERS: Mapping[str, Handler] = {
+    "RequestStartTransaction": request_start_transaction.handle,
+    "RequestStopTransaction": request_stop_transaction.handle,
+}

@@ -1,0 +1,200 @@
+"""The station's core: a function of (what is known, what happened, when) to (what is known, what to do).
+
+    state, actions = step(state, event, now)
+
+An event changes facts: a plug is in, a card was accepted, a meter is silent. `settle.py` then derives from the facts
+what must be so - which contactor is closed, which transaction runs, what the light shows, what the CSMS is told - and
+says what to do where it is not so yet. Nothing here reads a clock, a network or a pin, so the same core runs on a Pi,
+in the demo and by the thousand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from msgspec.structs import replace
+
+from edge.station.changes import ending, free_evse, get_evse, with_evse
+from edge.station.handlers import HANDLERS
+from edge.station.ports import (
+    Action,
+    Answered,
+    CallReceived,
+    CardRead,
+    Event,
+    FaultCleared,
+    FaultRaised,
+    LinkChanged,
+    Metered,
+    PlugChanged,
+    Refuse,
+    Resumed,
+    Send,
+    SocRead,
+    Tick,
+)
+from edge.station.settle import settle
+from edge.station.state import Asking, Authorization, Evse, Measured, Now, Settings, Station
+
+#: Pause before the next BootNotification when the CSMS has not answered one, beside the time waited for it, s.
+BOOT_RETRY_S = 2.0
+
+
+def initial(
+    layout: Iterable[tuple[int, Iterable[int]]], seed: str, settings: Settings, identity: Mapping[str, str]
+) -> Station:
+    """A station that has just started.
+
+    layout: (EVSE number, its connectors' numbers) for each EVSE. seed: new at every start, for transaction ids.
+    identity: OCPP's ChargingStationType, as BootNotification tells it.
+    """
+    evses = tuple(Evse(number, tuple(connectors)) for number, connectors in layout)
+    return Station(settings, evses, seed, dict(identity), heartbeat_s=settings.heartbeat_s)
+
+
+def step(station: Station, event: Event, now: Now) -> tuple[Station, list[Action]]:
+    """The station after an event, and what to do, in the order in which to do it."""
+    actions: list[Action] = []
+    station = _react(station, event, now, actions)
+    evses = []
+    for evse in station.evses:
+        station, evse = settle(station, evse, now, actions)
+        evses.append(evse)
+    station = replace(station, evses=tuple(evses))
+    return _keep_in_touch(station, now, actions), actions
+
+
+def wake_mono(station: Station) -> float | None:
+    """When the machine next wants a Tick if nothing else happens, on the monotonic clock; None for never."""
+    times: list[float | None] = [station.boot_mono if station.online else None]
+    times.append(station.heartbeat_mono if station.booted else None)
+    times.append(station.asking.until_mono if station.asking else None)
+    for evse in station.evses:
+        times.append(evse.authorization.until_mono if evse.authorization else None)
+        times.append(evse.ending.deadline_mono if evse.ending else None)
+        times.append(evse.refused_mono)
+        if evse.transaction and not evse.ending:
+            times.append(evse.sample_mono)
+    return min((at for at in times if at is not None), default=None)
+
+
+def _react(station: Station, event: Event, now: Now, actions: list[Action]) -> Station:
+    match event:
+        case CardRead():
+            return _card(station, event, now, actions)
+        case PlugChanged():
+            return _plug(station, event)
+        case Metered():
+            measured = Measured(event.reading, now.utc, event.asked_mono)
+            return with_evse(station, event.evse, measured=measured)
+        case SocRead():
+            return with_evse(station, event.evse, soc_pct=event.soc_pct)
+        case FaultRaised():
+            return with_evse(station, event.evse, faults=get_evse(station, event.evse).faults | {event.reason})
+        case FaultCleared():
+            return with_evse(station, event.evse, faults=get_evse(station, event.evse).faults - {event.reason})
+        case LinkChanged():
+            return _link(station, event, now)
+        case CallReceived():
+            handler = HANDLERS.get(event.action)
+            if handler is None:
+                actions.append(Refuse(event.message_id, "NotSupported", f"{event.action} is not supported here"))
+                return station
+            return handler(station, event, now, actions)
+        case Answered():
+            return _answer(station, event, now)
+        case Resumed():
+            return with_evse(station, event.evse, transaction=event.transaction, resumed=True, sample_mono=now.mono)
+        case Tick():
+            return _lapse(station, now)
+
+
+def _card(station: Station, event: CardRead, now: Now, actions: list[Action]) -> Station:
+    for evse in station.evses:
+        if evse.transaction is not None and evse.transaction.id_token == event.id_token and evse.ending is None:
+            return with_evse(station, evse.number, ending=ending("Local", "StopAuthorized", now))
+        if evse.authorization is not None and evse.authorization.id_token == event.id_token:
+            return with_evse(station, evse.number, authorization=None)
+    target = free_evse(station)
+    if station.asking is not None:
+        return station  # one driver at a time
+    if target is None or not station.booted or not station.online:
+        return _refuse_card(station, now)
+    actions.append(Send("Authorize", {"idToken": {"idToken": event.id_token.id_token, "type": event.id_token.type}}))
+    return replace(station, asking=Asking(event.id_token, now.mono + station.settings.authorize_s))
+
+
+def _plug(station: Station, event: PlugChanged) -> Station:
+    evse = get_evse(station, event.evse)
+    plugs = evse.plugs | {event.connector} if event.plugged else evse.plugs - {event.connector}
+    # Only one connector of an EVSE can be in use: the first one that was plugged in keeps it.
+    plugged = evse.plugged if evse.plugged in plugs else min(plugs, default=None)
+    if plugged == evse.plugged:
+        return with_evse(station, event.evse, plugs=plugs)
+    station = with_evse(station, event.evse, plugs=plugs, plugged=plugged, finishing=False, soc_pct=None)
+    if plugged is not None and evse.authorization is None and evse.transaction is None:
+        # A card is read for the whole station: its holder may choose another EVSE than the one we thought of.
+        for other in station.evses:
+            if other.authorization is not None and other.authorization.remote_start_id is None and not other.plugged:
+                station = with_evse(station, event.evse, authorization=other.authorization)
+                return with_evse(station, other.number, authorization=None)
+    return station
+
+
+def _link(station: Station, event: LinkChanged, now: Now) -> Station:
+    if not event.up:
+        refused = station if station.asking is None else _refuse_card(station, now)
+        return replace(refused, online=False, boot_mono=None, asking=None)
+    if not station.booted:
+        return replace(station, online=True, boot_mono=now.mono)
+    evses = tuple(replace(evse, reported=()) for evse in station.evses)  # it may have missed what we said last
+    return replace(station, online=True, evses=evses)
+
+
+def _answer(station: Station, event: Answered, now: Now) -> Station:
+    if event.action == "Authorize":
+        asking = station.asking
+        if asking is None or event.request["idToken"]["idToken"] != asking.id_token.id_token:
+            return station  # the driver has gone on
+        station = replace(station, asking=None)
+        target = free_evse(station)
+        if event.response is None or event.response.id_token_info.status != "Accepted" or target is None:
+            return _refuse_card(station, now)
+        until = now.mono + station.settings.connection_timeout_s
+        return with_evse(station, target.number, authorization=Authorization(asking.id_token, until), refused_mono=None)
+    if event.action == "BootNotification" and not station.booted:
+        if event.response is None:
+            return replace(station, boot_mono=now.mono + BOOT_RETRY_S)
+        interval = float(event.response.interval) or BOOT_RETRY_S
+        if event.response.status != "Accepted":
+            return replace(station, boot_mono=now.mono + interval)
+        return replace(station, booted=True, boot_mono=None, heartbeat_s=interval, heartbeat_mono=now.mono + interval)
+    return station
+
+
+def _lapse(station: Station, now: Now) -> Station:
+    if station.asking is not None and now.mono >= station.asking.until_mono:
+        station = _refuse_card(replace(station, asking=None), now)
+    for evse in station.evses:
+        if evse.authorization is not None and now.mono >= evse.authorization.until_mono:
+            station = with_evse(station, evse.number, authorization=None)
+        if evse.refused_mono is not None and now.mono >= evse.refused_mono:
+            station = with_evse(station, evse.number, refused_mono=None)
+    return station
+
+
+def _keep_in_touch(station: Station, now: Now, actions: list[Action]) -> Station:
+    if station.online and not station.booted and station.boot_mono is not None and now.mono >= station.boot_mono:
+        actions.append(Send("BootNotification", {"reason": "PowerUp", "chargingStation": station.identity}))
+        return replace(station, boot_mono=None)
+    due = station.heartbeat_mono
+    if station.online and station.booted and due is not None and now.mono >= due:
+        actions.append(Send("Heartbeat", {}))
+    if station.booted and due is not None and now.mono >= due:
+        return replace(station, heartbeat_mono=now.mono + station.heartbeat_s)
+    return station
+
+
+def _refuse_card(station: Station, now: Now) -> Station:
+    until = now.mono + station.settings.refused_s
+    return replace(station, evses=tuple(replace(evse, refused_mono=until) for evse in station.evses))

@@ -1,0 +1,200 @@
+"""What goes into the machine (events), and what comes out of it (actions)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from edge.station.state import IdToken, Transaction
+from hardware.ports import Light, Reading
+
+# -- events -----------------------------------------------------------------------------------------------------------
+
+
+class CardRead(msgspec.Struct, frozen=True):
+    """A card was laid on the reader."""
+
+    id_token: IdToken
+
+
+class PlugChanged(msgspec.Struct, frozen=True):
+    """A vehicle's plug went in or out."""
+
+    evse: int
+    connector: int
+    plugged: bool
+
+
+class Metered(msgspec.Struct, frozen=True):
+    """The meter was read. asked_mono: when it was asked, on the monotonic clock."""
+
+    evse: int
+    reading: Reading
+    asked_mono: float
+
+
+class SocRead(msgspec.Struct, frozen=True):
+    """The vehicle told its state of charge, %, or that it tells none."""
+
+    evse: int
+    soc_pct: float | None
+
+
+class FaultRaised(msgspec.Struct, frozen=True):
+    """Something is wrong with an EVSE. reason: a word, such as MeterSilent."""
+
+    evse: int
+    reason: str
+
+
+class FaultCleared(msgspec.Struct, frozen=True):
+    """It is right again."""
+
+    evse: int
+    reason: str
+
+
+class LinkChanged(msgspec.Struct, frozen=True):
+    """The link to the CSMS came up or was lost."""
+
+    up: bool
+
+
+class CallReceived(msgspec.Struct, frozen=True):
+    """The CSMS calls. request: typed, as its schema has been checked."""
+
+    message_id: str
+    action: str
+    request: Any
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """A call of ours has ended. request: the payload we sent. response: typed; None for an error or no answer."""
+
+    action: str
+    request: Mapping[str, Any]
+    response: Any
+
+
+class Resumed(msgspec.Struct, frozen=True):
+    """The journal held an open transaction when the station started. Comes after the plugs are known."""
+
+    evse: int
+    transaction: Transaction
+
+
+class Tick(msgspec.Struct, frozen=True):
+    """Time has passed."""
+
+
+Event = (
+    CardRead
+    | PlugChanged
+    | Metered
+    | SocRead
+    | FaultRaised
+    | FaultCleared
+    | LinkChanged
+    | CallReceived
+    | Answered
+    | Resumed
+    | Tick
+)
+
+# -- actions ----------------------------------------------------------------------------------------------------------
+
+
+class Close(msgspec.Struct, frozen=True):
+    """Let power through to a connector."""
+
+    evse: int
+    connector: int
+
+
+class Open(msgspec.Struct, frozen=True):
+    """Cut the power of a connector."""
+
+    evse: int
+    connector: int
+
+
+class Show(msgspec.Struct, frozen=True):
+    """Show this on the EVSE's indicator."""
+
+    evse: int
+    light: Light
+
+
+class ReadMeter(msgspec.Struct, frozen=True):
+    """Read the EVSE's meter now; do not wait for its turn."""
+
+    evse: int
+
+
+class Send(msgspec.Struct, frozen=True):
+    """Call the CSMS. payload: OCPP's JSON names. durable: it must arrive, however long that takes."""
+
+    action: str
+    payload: Mapping[str, Any]
+    durable: bool = False
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """Answer a call of the CSMS. payload: OCPP's JSON names."""
+
+    message_id: str
+    action: str
+    payload: Mapping[str, Any]
+
+
+class Refuse(msgspec.Struct, frozen=True):
+    """Answer a call of the CSMS with CALLERROR."""
+
+    message_id: str
+    code: str
+    description: str
+
+
+class Save(msgspec.Struct, frozen=True):
+    """Write an EVSE's open transaction to the journal, or that it has none. Before anything else is carried out."""
+
+    evse: int
+    transaction: Transaction | None
+
+
+Action = Close | Open | Show | ReadMeter | Send | Reply | Refuse | Save
+
+# -- what the runtime needs besides the devices -----------------------------------------------------------------------
+
+
+class Item(msgspec.Struct, frozen=True):
+    """A call that waits in the outbox. payload: as it will be sent, JSON."""
+
+    key: int
+    action: str
+    payload: bytes
+    attempts: int
+
+
+class Outbox(Protocol):
+    """Durable memory: calls that must arrive, in order, and the open transactions."""
+
+    def commit(self, sends: list[Send], saves: list[Save]) -> None:
+        """Keep all of these at once. When it returns they survive a power cut."""
+
+    def head(self) -> Item | None:
+        """The call that was kept first, of those that are left."""
+
+    def done(self, key: int) -> None:
+        """It was answered: forget it."""
+
+    def failed(self, key: int) -> int:
+        """It was refused, but may be accepted later. Answers how often that has happened."""
+
+    def bury(self, key: int, code: str, description: str) -> None:
+        """It will never be accepted: move it to the dead letters."""
+
+    def journal(self) -> list[Save]:
+        """The open transactions."""

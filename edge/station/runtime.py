@@ -1,0 +1,305 @@
+"""The one loop that feeds the machine and carries out what it says.
+
+Devices and the link put events into a queue; the loop takes one at a time, asks the machine, and acts: power is cut
+first of all, then what must survive is written down, and only then is power let through or anything sent.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import uuid
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from edge.config import Devices
+from edge.station import machine
+from edge.station.polling import Poller, Taps
+from edge.station.ports import (
+    Action,
+    CallReceived,
+    CardRead,
+    Close,
+    Event,
+    FaultCleared,
+    FaultRaised,
+    LinkChanged,
+    Metered,
+    Open,
+    Outbox,
+    PlugChanged,
+    ReadMeter,
+    Refuse,
+    Reply,
+    Resumed,
+    Save,
+    Send,
+    Show,
+    SocRead,
+    Tick,
+)
+from edge.station.pump import Pump
+from edge.station.state import IdToken, Now, Station
+from hardware.ports import Device
+from protocol.envelope import Call, CallError, CallResult, Frame, decode, encode
+from protocol.errors import ProtocolError
+from protocol.messages import Sender, Version, make_response, read_request
+
+log = structlog.get_logger(__name__)
+
+METER_PERIOD_S = 1.0
+METER_PATIENCE_S = 2.0
+VEHICLE_PERIOD_S = 2.0
+#: The loop never sleeps shorter than this for a deadline, nor longer than that, s.
+SHORTEST_S, LONGEST_S = 0.02, 1.0
+
+#: A contactor's armature and its feedback contact have followed a command by then, s.
+ARMATURE_S = 0.5
+
+METER_SILENT = "MeterSilent"
+CONTACTOR_WELDED = "ContactorWelded"
+
+
+class Transport(Protocol):
+    """Carries frames to the CSMS. A frame may be lost; who needs an answer asks again."""
+
+    def send(self, frame: bytes) -> None: ...
+
+
+class Runtime:
+    """One station at work.
+
+    station: as `machine.initial` made it. transport: carries our frames; frames and link changes of its come in by
+    `frame_arrived` and `link_changed`. clock: the time, on both clocks.
+    """
+
+    def __init__(
+        self, station: Station, devices: Devices, outbox: Outbox, transport: Transport, clock: Callable[[], Now]
+    ) -> None:
+        self.station = station
+        self._devices = devices
+        self._outbox = outbox
+        self._transport = transport
+        self._clock = clock
+        self._pump = Pump(outbox, lambda: str(uuid.uuid4()), station.settings.answer_s)
+        self._events: queue.Queue[Event | _FrameArrived] = queue.Queue()
+        self._taps = Taps()
+        self._meters: dict[int, Poller] = {}
+        self._pollers: list[Poller] = []
+        self._opened_mono: dict[int, float] = {}
+
+    def run(self, stopping: threading.Event) -> None:
+        """Work until `stopping` is set; then open every contactor. Raises DeviceError when a pin cannot be had."""
+        try:
+            self._take_up()
+            while not stopping.is_set():
+                try:
+                    self._take(self._events.get(timeout=self._patience()))
+                except queue.Empty:
+                    self._take(Tick())
+        finally:
+            self._let_go()
+
+    def link_changed(self, up: bool) -> None:
+        """The link came up or was lost. From any thread."""
+        self._events.put(LinkChanged(up))
+
+    def frame_arrived(self, frame: bytes, ack: Callable[[], None]) -> None:
+        """A frame came from the CSMS; ack is called when it has been dealt with. From any thread."""
+        self._events.put(_FrameArrived(frame, ack))
+
+    # -- the loop --
+
+    def _take(self, event: Event | _FrameArrived) -> None:
+        if isinstance(event, _FrameArrived):
+            self._frame(event.frame)
+            event.ack()
+        else:
+            self._step(event)
+        now = self._clock()
+        overdue = self._pump.expire(now.mono)
+        if overdue is not None:
+            self._step(overdue)
+        if isinstance(event, LinkChanged) and not event.up:
+            for answered in self._pump.link_lost():
+                self._step(answered)
+        if self.station.online:
+            frame = self._pump.next(now.mono, booted=self.station.booted)
+            if frame is not None:
+                self._transport.send(frame)
+
+    def _step(self, event: Event) -> None:
+        self.station, actions = machine.step(self.station, event, self._clock())
+        self._carry_out(actions)
+
+    def _carry_out(self, actions: list[Action]) -> None:
+        for action in actions:
+            if isinstance(action, Open):
+                self._switch(action.evse, action.connector, on=False)
+        sends = [action for action in actions if isinstance(action, Send) and action.durable]
+        saves = [action for action in actions if isinstance(action, Save)]
+        if sends or saves:
+            self._outbox.commit(sends, saves)
+        for action in actions:
+            match action:
+                case Close():
+                    self._switch(action.evse, action.connector, on=True)
+                case Show():
+                    self._show(action)
+                case ReadMeter():
+                    self._meters[action.evse].hurry()
+                case Send() if not action.durable:
+                    self._pump.push(action)
+                case Reply():
+                    response = make_response(Version.V201, action.action, action.payload)
+                    self._transport.send(encode(CallResult(action.message_id, response)))
+                case Refuse():
+                    self._transport.send(encode(CallError(action.message_id, action.code, action.description)))
+                case _:
+                    pass  # Open, Save and durable Send are done
+
+    def _frame(self, data: bytes) -> None:
+        frame: Frame | None = None
+        try:
+            frame = decode(data)
+            if isinstance(frame, Call):
+                request = read_request(Version.V201, frame, Sender.CSMS)
+                self._step(CallReceived(frame.message_id, frame.action, request))
+                return
+        except ProtocolError as error:
+            log.warning("refused", code=error.code, why=error.description)
+            if frame is None or isinstance(frame, Call):
+                message_id = error.message_id if frame is None else frame.message_id
+                self._transport.send(encode(CallError(message_id, error.code, error.description)))
+            return
+        answered = self._pump.answer(frame, self._clock().mono)
+        if answered is not None:
+            self._step(answered)
+
+    def _patience(self) -> float:
+        """How long the loop may wait for an event."""
+        mono = self._clock().mono
+        wakes = [machine.wake_mono(self.station), self._pump.wake_mono()]
+        due = min((at for at in wakes if at is not None), default=mono + LONGEST_S)
+        return min(LONGEST_S, max(SHORTEST_S, due - mono))
+
+    # -- the devices --
+
+    def _take_up(self) -> None:
+        """Start what is on pins, tell the machine what is plugged in and what the journal holds, start the rest."""
+        for evse in self._devices.evses.values():
+            if evse.indicator is not None:
+                evse.indicator.start()
+            for connector in evse.connectors.values():
+                connector.contactor.start()
+                connector.plug.start()
+        for number, evse in self._devices.evses.items():
+            for place, connector in evse.connectors.items():
+                connector.plug.on_change(self._plug_listener(number, place))
+                self._step(PlugChanged(number, place, connector.plug.plugged))
+        for save in self._outbox.journal():
+            if save.transaction is not None and self.station.evse(save.evse) is not None:
+                log.info("an open transaction is taken up again", evse=save.evse, transaction=save.transaction.id)
+                self._step(Resumed(save.evse, save.transaction))
+        for number in self._devices.evses:
+            self._start_pollers(number)
+        reader = self._devices.reader
+        if reader is not None:
+            self._poll("card reader", reader, self._read_card, period_s=0)
+
+    def _start_pollers(self, number: int) -> None:
+        evse = self._devices.evses[number]
+        self._meters[number] = self._poll(
+            f"meter {number}",
+            evse.meter,
+            lambda: self._read_meter(number),
+            period_s=METER_PERIOD_S,
+            patience_s=METER_PATIENCE_S,
+            lost=lambda: self._events.put(FaultRaised(number, METER_SILENT)),
+            found=lambda: self._events.put(FaultCleared(number, METER_SILENT)),
+        )
+        vehicle = evse.vehicle
+        if vehicle is not None:
+            self._poll(
+                f"vehicle {number}",
+                vehicle,
+                lambda: self._events.put(SocRead(number, vehicle.soc_pct())),
+                period_s=VEHICLE_PERIOD_S,
+                lost=lambda: self._events.put(SocRead(number, None)),
+            )
+
+    def _poll(
+        self,
+        name: str,
+        device: Device,
+        poll: Callable[[], None],
+        *,
+        period_s: float,
+        patience_s: float = 0.0,
+        lost: Callable[[], None] = lambda: None,
+        found: Callable[[], None] = lambda: None,
+    ) -> Poller:
+        poller = Poller(name, device, poll, period_s=period_s, patience_s=patience_s, lost=lost, found=found)
+        self._pollers.append(poller)
+        poller.start()
+        return poller
+
+    def _let_go(self) -> None:
+        for evse in self._devices.evses.values():
+            for connector in evse.connectors.values():
+                connector.contactor.stop()
+                connector.plug.on_change(None)
+                connector.plug.stop()
+            if evse.indicator is not None:
+                evse.indicator.stop()
+        for poller in self._pollers:
+            poller.stop()
+
+    def _read_card(self) -> None:
+        assert self._devices.reader is not None
+        uid = self._taps.see(self._devices.reader.read(), self._clock().mono)
+        if uid is not None:
+            self._events.put(CardRead(IdToken(uid, "ISO14443")))
+
+    def _read_meter(self, number: int) -> None:
+        asked = self._clock().mono
+        reading = self._devices.evses[number].meter.read()
+        self._events.put(Metered(number, reading, asked))
+        self._look_at_contactors(number)
+
+    def _look_at_contactors(self, number: int) -> None:
+        """Contacts that are closed though we opened them are welded: nobody may use this EVSE any more."""
+        evse = self.station.evse(number)
+        opened = self._opened_mono.get(number, 0.0)
+        if evse is None or evse.closed is not None or self._clock().mono - opened < ARMATURE_S:
+            return
+        connectors = self._devices.evses[number].connectors.values()
+        welded = any(connector.contactor.closed for connector in connectors)
+        if welded != (CONTACTOR_WELDED in evse.faults):
+            event = FaultRaised if welded else FaultCleared
+            self._events.put(event(number, CONTACTOR_WELDED))
+
+    def _plug_listener(self, number: int, connector: int) -> Callable[[bool], None]:
+        return lambda plugged: self._events.put(PlugChanged(number, connector, plugged))
+
+    def _switch(self, number: int, place: int, *, on: bool) -> None:
+        contactor = self._devices.evses[number].connectors[place].contactor
+        (contactor.close if on else contactor.open)()
+        if not on:
+            self._opened_mono[number] = self._clock().mono
+        log.info("contactor", evse=number, connector=place, closed=on)
+
+    def _show(self, show: Show) -> None:
+        indicator = self._devices.evses[show.evse].indicator
+        if indicator is not None:
+            indicator.show(show.light)
+
+
+class _FrameArrived:
+    __slots__ = ("ack", "frame")
+
+    def __init__(self, frame: bytes, ack: Callable[[], None]) -> None:
+        self.frame = frame
+        self.ack = ack

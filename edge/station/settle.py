@@ -1,0 +1,201 @@
+"""From facts to consequences: what must be so at one EVSE, and what to do where it is not so yet.
+
+Which contactor is closed, which transaction runs, what the light shows, what the CSMS is told: all of it is derived,
+after every event, from the facts in `Evse`. Power flows only by one rule, `may_flow`.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from edge.station.changes import ending
+from edge.station.ports import Action, Close, Open, ReadMeter, Send, Show
+from edge.station.state import Evse, Measured, Now, Station
+from edge.station.transaction import open_transaction, report
+from hardware.ports import Light
+
+
+def settle(station: Station, evse: Evse, now: Now, actions: list[Action]) -> tuple[Station, Evse]:
+    """Bring one EVSE in line with what is known, and add to `actions` what that takes."""
+    if evse.transaction is not None and evse.ending is None and evse.plugged != evse.transaction.connector:
+        reason = ("PowerLoss", "AbnormalCondition") if evse.resumed else ("EVDisconnected", "EVDeparted")
+        evse = replace(evse, ending=ending(*reason, now))
+    if _may_start(evse):
+        station, evse = _start(station, evse, now, actions)
+    evse = _switch(evse, actions)
+    if evse.transaction is not None:
+        evse = (_update if evse.ending is None else _finish)(station, evse, now, actions)
+    evse = _show(station, evse, now, actions)
+    return station, _tell_status(station, evse, now, actions)
+
+
+def _may_start(evse: Evse) -> bool:
+    return (
+        evse.authorization is not None
+        and evse.plugged is not None
+        and evse.transaction is None
+        and evse.measured is not None
+        and not evse.faults
+    )
+
+
+def may_flow(evse: Evse) -> bool:
+    """THE rule: power flows only into a plugged vehicle, metered, in a transaction that goes on, without a fault."""
+    return (
+        evse.transaction is not None
+        and evse.ending is None
+        and evse.plugged == evse.transaction.connector
+        and evse.measured is not None
+        and not evse.faults
+    )
+
+
+def _start(station: Station, evse: Evse, now: Now, actions: list[Action]) -> tuple[Station, Evse]:
+    authorization = evse.authorization
+    assert authorization is not None
+    assert evse.plugged is not None
+    remote = authorization.remote_start_id
+    transaction = open_transaction(station, evse, authorization.id_token, evse.plugged, now.utc, remote)
+    evse = replace(
+        evse,
+        authorization=None,
+        finishing=False,
+        transaction=transaction,
+        resumed=False,
+        paused_mono=None,
+        sample_mono=now.mono + station.settings.sample_s,
+    )
+    trigger = "Authorized" if remote is None else "RemoteStart"
+    evse, send, save = report(evse, "Started", trigger, now.utc, online=station.online, measured=evse.measured)
+    actions += [save, send]
+    return replace(station, transactions=station.transactions + 1), evse
+
+
+def _switch(evse: Evse, actions: list[Action]) -> Evse:
+    wanted = evse.transaction.connector if evse.transaction is not None and may_flow(evse) else None
+    if evse.closed is not None and evse.closed != wanted:
+        actions.append(Open(evse.number, evse.closed))
+        if evse.ending is not None:
+            actions.append(ReadMeter(evse.number))
+    if wanted is not None and evse.closed != wanted:
+        actions.append(Close(evse.number, wanted))
+    return replace(evse, closed=wanted, paused_mono=evse.paused_mono if wanted is not None else None)
+
+
+def _finish(station: Station, evse: Evse, now: Now, actions: list[Action]) -> Evse:
+    end, measured, transaction = evse.ending, evse.measured, evse.transaction
+    assert end is not None
+    assert transaction is not None
+    fresh = measured is not None and measured.asked_mono >= end.since_mono
+    if not fresh and now.mono < end.deadline_mono and not evse.faults:
+        return evse
+    evse = replace(evse, transaction=replace(transaction, charging_state="EVConnected" if evse.plugged else "Idle"))
+    evse, send, save = report(
+        evse,
+        "Ended",
+        end.trigger,
+        end.at,
+        online=station.online,
+        stopped_reason=end.stopped_reason,
+        measured=_not_before(evse, measured),
+    )
+    actions += [save, send]
+    return replace(evse, ending=None, resumed=False, finishing=evse.plugged is not None)
+
+
+def _not_before(evse: Evse, measured: Measured | None) -> Measured | None:
+    """A reading that is older than what was reported already says nothing new."""
+    reported = evse.transaction.register_at if evse.transaction else None
+    return None if measured is None or (reported is not None and measured.utc < reported) else measured
+
+
+def _update(station: Station, evse: Evse, now: Now, actions: list[Action]) -> Evse:
+    transaction = evse.transaction
+    assert transaction is not None
+    evse = _watch_power(station, evse, now)
+    state = _charging_state(station, evse, now)
+    trigger = None
+    if state != transaction.charging_state or evse.resumed:
+        trigger = "AbnormalCondition" if evse.faults else "ChargingStateChanged"
+    elif now.mono >= evse.sample_mono:
+        trigger = "MeterValuePeriodic"
+    if trigger is None:
+        return evse
+    if evse.resumed and evse.measured is None and not evse.faults:
+        return evse  # the meter has not been read since the restart: tell when it has
+    evse = replace(evse, resumed=False, transaction=replace(transaction, charging_state=state))
+    # A silent meter must not be quoted: its last reading may be long ago.
+    measured = None if evse.faults else _not_before(evse, evse.measured)
+    evse, send, save = report(evse, "Updated", trigger, now.utc, online=station.online, measured=measured)
+    actions += [save, send]
+    return replace(evse, sample_mono=now.mono + station.settings.sample_s)
+
+
+def _watch_power(station: Station, evse: Evse, now: Now) -> Evse:
+    if evse.closed is None or evse.measured is None or evse.measured.reading.power_w >= station.settings.suspended_w:
+        return replace(evse, paused_mono=None)
+    return evse if evse.paused_mono is not None else replace(evse, paused_mono=now.mono)
+
+
+def _charging_state(station: Station, evse: Evse, now: Now) -> str:
+    """OCPP's ChargingStateEnumType, from what we do and from what the vehicle draws."""
+    if evse.closed is None:
+        return "SuspendedEVSE"
+    if evse.paused_mono is not None:
+        if now.mono - evse.paused_mono >= station.settings.suspended_s:
+            return "SuspendedEV"
+        assert evse.transaction is not None
+        return "SuspendedEV" if evse.transaction.charging_state == "SuspendedEV" else "Charging"
+    return "Charging"
+
+
+def _show(station: Station, evse: Evse, now: Now, actions: list[Action]) -> Evse:
+    light = _light(station, evse)
+    if light != evse.light:
+        actions.append(Show(evse.number, light))
+    return replace(evse, light=light)
+
+
+def _light(station: Station, evse: Evse) -> Light:
+    if evse.faults:
+        return Light.FAULTED
+    if evse.refused_mono is not None:
+        return Light.REFUSED
+    if evse.transaction is not None:
+        return Light.CHARGING if evse.transaction.charging_state == "Charging" else Light.WAITING
+    if evse.authorization is not None or station.asking is not None:
+        return Light.WAITING
+    if evse.finishing:
+        return Light.FINISHING
+    if not station.online or not station.booted:
+        return Light.UNAVAILABLE
+    return Light.WAITING if evse.plugged is not None else Light.AVAILABLE
+
+
+def _tell_status(station: Station, evse: Evse, now: Now, actions: list[Action]) -> Evse:
+    if not station.booted or not station.online:
+        return evse
+    reported = dict(evse.reported)
+    for connector in evse.connectors:
+        status = _status(evse, connector)
+        if reported.get(connector) != status:
+            actions.append(
+                Send(
+                    "StatusNotification",
+                    {
+                        "timestamp": now.utc,
+                        "connectorStatus": status,
+                        "evseId": evse.number,
+                        "connectorId": connector,
+                    },
+                )
+            )
+    return replace(evse, reported=tuple((connector, _status(evse, connector)) for connector in evse.connectors))
+
+
+def _status(evse: Evse, connector: int) -> str:
+    if evse.faults:
+        return "Faulted"
+    if evse.plugged is None:
+        return "Available"
+    return "Occupied" if evse.plugged == connector else "Unavailable"

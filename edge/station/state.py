@@ -1,0 +1,146 @@
+"""What the station knows: plain values, never changed in place.
+
+`Station` is all of it; `Evse` one EVSE; `Transaction` what must survive a power cut, so it alone is written to the
+journal. Deadlines are on the monotonic clock, times that leave the station on the wall clock: `Now` has both.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from hardware.ports import Light, Reading
+
+
+class Now(NamedTuple):
+    """A moment. utc: wall clock, aware. mono: seconds on a clock that never jumps."""
+
+    utc: datetime
+    mono: float
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the station behaves. OCPP's own name, where it has one, in brackets.
+
+    sample_s: seconds between two Updated events with a sample (SampledDataTxUpdatedInterval).
+    connection_timeout_s: an authorization lapses when no vehicle is plugged in for so long (EVConnectionTimeOut).
+    heartbeat_s: seconds between heartbeats until the CSMS says otherwise (HeartbeatInterval).
+    suspended_w, suspended_s: a vehicle that draws less than this for so long has paused by itself.
+    refused_s: how long the red light of a refusal stays. authorize_s: how long a driver waits for the CSMS's word.
+    answer_s: how long the CSMS may take to answer a call before it is made again (MessageTimeout).
+    """
+
+    sample_s: float = 10.0
+    connection_timeout_s: float = 60.0
+    heartbeat_s: float = 60.0
+    suspended_w: float = 50.0
+    suspended_s: float = 15.0
+    refused_s: float = 3.0
+    authorize_s: float = 10.0
+    answer_s: float = 15.0
+
+
+class IdToken(msgspec.Struct, frozen=True):
+    """An identifier and OCPP's IdTokenEnumType of it, such as ISO14443 for a card's UID."""
+
+    id_token: str
+    type: str
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """A meter reading and when it was taken. asked_mono: when the meter was asked; nothing later is in the reading."""
+
+    reading: Reading
+    utc: datetime
+    asked_mono: float
+
+
+class Authorization(msgspec.Struct, frozen=True):
+    """A right to charge that waits for a vehicle. until_mono: when it lapses."""
+
+    id_token: IdToken
+    until_mono: float
+    remote_start_id: int | None = None
+
+
+class Transaction(msgspec.Struct, frozen=True):
+    """An open transaction. seq_no: of the next event. register_wh: the last one reported, Wh, at register_at."""
+
+    id: str
+    id_token: IdToken
+    connector: int
+    started_at: datetime
+    seq_no: int = 0
+    charging_state: str = "Charging"
+    remote_start_id: int | None = None
+    register_wh: int | None = None
+    register_at: datetime | None = None
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """A transaction that ends as soon as the meter has been read with the contactor open, or at deadline_mono."""
+
+    stopped_reason: str
+    trigger: str
+    at: datetime
+    since_mono: float
+    deadline_mono: float
+
+
+class Evse(msgspec.Struct, frozen=True):
+    """One EVSE. plugs: the connectors with a plug in. plugged: the one of them in use.
+
+    closed: the connector whose contactor we closed. resumed: the transaction was found in the journal, and the CSMS has
+    not been told that it goes on. sample_mono: when the next sample is due. finishing: over, and still plugged in.
+    paused_mono: since when the vehicle has drawn next to nothing. reported: the status last told to the CSMS, by
+    connector. faults: reasons, one of which is enough to cut power.
+    """
+
+    number: int
+    connectors: tuple[int, ...]
+    plugs: frozenset[int] = frozenset()
+    plugged: int | None = None
+    authorization: Authorization | None = None
+    transaction: Transaction | None = None
+    ending: Ending | None = None
+    resumed: bool = False
+    closed: int | None = None
+    faults: frozenset[str] = frozenset()
+    measured: Measured | None = None
+    soc_pct: float | None = None
+    sample_mono: float = 0.0
+    paused_mono: float | None = None
+    finishing: bool = False
+    refused_mono: float | None = None
+    reported: tuple[tuple[int, str], ...] = ()
+    light: Light | None = None
+
+
+class Asking(msgspec.Struct, frozen=True):
+    """A card whose holder waits for the CSMS's word until until_mono."""
+
+    id_token: IdToken
+    until_mono: float
+
+
+class Station(msgspec.Struct, frozen=True):
+    """The whole station. seed: makes transaction ids unique over restarts. identity: OCPP's
+    ChargingStationType. transactions: opened since the start. boot_mono: when to ask to boot (again).
+    """
+
+    settings: Settings
+    evses: tuple[Evse, ...]
+    seed: str
+    identity: dict[str, str]
+    transactions: int = 0
+    online: bool = False
+    booted: bool = False
+    boot_mono: float | None = None
+    heartbeat_s: float = 60.0
+    heartbeat_mono: float | None = None
+    asking: Asking | None = None
+
+    def evse(self, number: int) -> Evse | None:
+        return next((evse for evse in self.evses if evse.number == number), None)

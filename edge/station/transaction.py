@@ -1,0 +1,97 @@
+"""TransactionEvent payloads (OCPP 2.0.1 part 2, E): from the machine's values to OCPP's JSON names."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from edge.station.ports import Save, Send
+from edge.station.state import Evse, IdToken, Measured, Station, Transaction
+
+
+def open_transaction(
+    station: Station, evse: Evse, id_token: IdToken, connector: int, at: datetime, remote_start_id: int | None
+) -> Transaction:
+    """A new transaction. Its id is unique: the seed is new at every start, the count within it."""
+    return Transaction(
+        id=f"{station.seed}-{station.transactions}",
+        id_token=id_token,
+        connector=connector,
+        started_at=at,
+        remote_start_id=remote_start_id,
+    )
+
+
+def report(
+    evse: Evse,
+    kind: str,
+    trigger: str,
+    at: datetime,
+    *,
+    online: bool,
+    stopped_reason: str | None = None,
+    measured: Measured | None = None,
+) -> tuple[Evse, Send, Save]:
+    """The next event of the EVSE's transaction. kind: Started, Updated or Ended.
+
+    measured: a reading to send along. Answers the EVSE with its transaction advanced (None after Ended), the call, and
+    what the journal must hold once the call is in the outbox.
+    """
+    transaction = evse.transaction
+    assert transaction is not None, "no transaction to report on"
+    info: dict[str, Any] = {"transactionId": transaction.id, "chargingState": transaction.charging_state}
+    if stopped_reason is not None:
+        info["stoppedReason"] = stopped_reason
+    if transaction.remote_start_id is not None:
+        info["remoteStartId"] = transaction.remote_start_id
+    payload: dict[str, Any] = {
+        "eventType": kind,
+        "timestamp": at,
+        "triggerReason": trigger,
+        "seqNo": transaction.seq_no,
+        "transactionInfo": info,
+        "evse": {"id": evse.number, "connectorId": transaction.connector},
+    }
+    if not online:
+        payload["offline"] = True
+    if kind == "Started" or trigger == "StopAuthorized":
+        payload["idToken"] = {"idToken": transaction.id_token.id_token, "type": transaction.id_token.type}
+    if measured is not None:
+        payload["meterValue"] = [_meter_value(measured, evse.soc_pct, _CONTEXT[kind])]
+        transaction = msgspec.structs.replace(
+            transaction, register_wh=measured.reading.energy_wh, register_at=measured.utc
+        )
+    advanced = None if kind == "Ended" else msgspec.structs.replace(transaction, seq_no=transaction.seq_no + 1)
+    send = Send("TransactionEvent", payload, durable=True)
+    return msgspec.structs.replace(evse, transaction=advanced), send, Save(evse.number, advanced)
+
+
+_CONTEXT = {"Started": "Transaction.Begin", "Updated": "Sample.Periodic", "Ended": "Transaction.End"}
+
+
+def _meter_value(measured: Measured, soc_pct: float | None, context: str) -> dict[str, Any]:
+    reading = measured.reading
+    samples = [
+        ("Energy.Active.Import.Register", float(reading.energy_wh), "Wh"),
+        ("Power.Active.Import", round(reading.power_w, 1), "W"),
+        ("Current.Import", round(reading.current_a, 2), "A"),
+        ("Voltage", round(reading.voltage_v, 1), "V"),
+    ]
+    sampled = [
+        {"measurand": measurand, "value": value, "unitOfMeasure": {"unit": unit}, "context": context}
+        for measurand, value, unit in samples
+    ]
+    if soc_pct is not None:
+        unit = {"unit": "Percent"}
+        sampled.append(
+            {
+                "measurand": "SoC",
+                "value": round(soc_pct, 1),
+                "unitOfMeasure": unit,
+                "context": context,
+                "location": "EV",
+            }
+        )
+    return {"timestamp": measured.utc, "sampledValue": sampled}
