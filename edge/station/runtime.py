@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from typing import Protocol
@@ -52,6 +53,8 @@ log = structlog.get_logger(__name__)
 METER_PERIOD_S = 1.0
 METER_PATIENCE_S = 2.0
 VEHICLE_PERIOD_S = 2.0
+#: A reader answers at once while a card rests on it; it need not be asked again sooner than this, s.
+RESTING_S = 0.05
 #: The loop never sleeps shorter than this for a deadline, nor longer than that, s.
 SHORTEST_S, LONGEST_S = 0.02, 1.0
 
@@ -259,9 +262,12 @@ class Runtime:
 
     def _read_card(self) -> None:
         assert self._devices.reader is not None
-        uid = self._taps.see(self._devices.reader.read(), self._clock().mono)
+        seen = self._devices.reader.read()
+        uid = self._taps.see(seen, self._clock().mono)
         if uid is not None:
             self._events.put(CardRead(IdToken(uid, "ISO14443")))
+        if seen is not None:
+            time.sleep(RESTING_S)
 
     def _read_meter(self, number: int) -> None:
         asked = self._clock().mono

@@ -1,0 +1,1 @@
+"""Which wire goes where: `pins.toml` is the one table, `pins.py` reads and checks it."""
