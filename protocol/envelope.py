@@ -10,8 +10,7 @@ knows it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -22,8 +21,7 @@ MAX_FRAME_BYTES = 64 * 1024
 MAX_ID_LENGTH = 36
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """A request. payload: `msgspec.Raw` after `decode`; a Struct or a dict of JSON names before `encode`."""
 
     message_id: str
@@ -31,30 +29,35 @@ class Call:
     payload: Any
 
 
-@dataclass(frozen=True, slots=True)
-class CallResult:
+class CallResult(msgspec.Struct, frozen=True):
     """The answer to the Call with the same id."""
 
     message_id: str
     payload: Any
 
 
-@dataclass(frozen=True, slots=True)
-class CallError:
+class CallError(msgspec.Struct, frozen=True):
     """The refusal of the Call with the same id. code: OCPP 2.0.1 part 4, section 4.3."""
 
     message_id: str
     code: str
     description: str = ""
-    details: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = {}
 
 
 Frame = Call | CallResult | CallError
 
+# Nearly all frames are these two, written as every library writes them: one pass each. The rest, and all that is wrong,
+# is taken apart with care below.
+_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_LENGTH)]
+_call = msgspec.json.Decoder(tuple[int, _Id, str, msgspec.Raw])
+_result = msgspec.json.Decoder(tuple[int, _Id, msgspec.Raw])
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 _text = msgspec.json.Decoder(str)
 _object = msgspec.json.Decoder(dict[str, Any])
 _encoder = msgspec.json.Encoder()
+#: What msgspec raises for bytes that are no JSON, or not the JSON that was expected.
+_BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def decode(data: bytes) -> Frame:
@@ -62,8 +65,30 @@ def decode(data: bytes) -> Frame:
     if len(data) > MAX_FRAME_BYTES:
         raise ProtocolError("FormatViolation", f"frame of {len(data)} bytes; at most {MAX_FRAME_BYTES} are accepted")
     try:
+        if data[:3] == b"[2,":
+            _, message_id, action, payload = _call.decode(data)
+            return Call(message_id, action, payload)
+        if data[:3] == b"[3,":
+            _, message_id, payload = _result.decode(data)
+            return CallResult(message_id, payload)
+    except _BROKEN:
+        pass  # the careful way knows what to say
+    return _decode_with_care(data)
+
+
+def encode(frame: Frame) -> bytes:
+    """The JSON bytes of a frame. Unset optional fields of a Struct payload are left out."""
+    if isinstance(frame, Call):
+        return _encoder.encode((2, frame.message_id, frame.action, frame.payload))
+    if isinstance(frame, CallResult):
+        return _encoder.encode((3, frame.message_id, frame.payload))
+    return _encoder.encode((4, frame.message_id, frame.code, frame.description[:255], frame.details))
+
+
+def _decode_with_care(data: bytes) -> Frame:
+    try:
         parts = _array.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except _BROKEN as error:
         raise ProtocolError("RpcFrameworkError", f"not a JSON array: {error}") from error
     if len(parts) < 2:
         raise ProtocolError("RpcFrameworkError", "an OCPP-J frame has at least a type and a message id")
@@ -79,22 +104,13 @@ def decode(data: bytes) -> Frame:
         _expect(parts, 5, message_id)
         try:
             details = _object.decode(parts[4])
-        except msgspec.MsgspecError:
+        except _BROKEN:
             details = {}  # a refusal stays one, however its details are spelt
         code = _read_text(parts[2], "error code", message_id)
         return CallError(message_id, code, _read_text(parts[3], "error description", message_id), details)
     raise ProtocolError(
         "MessageTypeNotSupported", f"message type {kind[:20].decode(errors='replace')}", message_id=message_id
     )
-
-
-def encode(frame: Frame) -> bytes:
-    """The JSON bytes of a frame. Unset optional fields of a Struct payload are left out."""
-    if isinstance(frame, Call):
-        return _encoder.encode((2, frame.message_id, frame.action, frame.payload))
-    if isinstance(frame, CallResult):
-        return _encoder.encode((3, frame.message_id, frame.payload))
-    return _encoder.encode((4, frame.message_id, frame.code, frame.description[:255], frame.details))
 
 
 def _expect(parts: list[msgspec.Raw], count: int, message_id: str) -> None:
@@ -105,7 +121,7 @@ def _expect(parts: list[msgspec.Raw], count: int, message_id: str) -> None:
 def _read_id(raw: msgspec.Raw) -> str:
     try:
         message_id = _text.decode(raw)
-    except msgspec.MsgspecError as error:
+    except _BROKEN as error:
         raise ProtocolError("RpcFrameworkError", f"message id: {error}") from error
     if not 1 <= len(message_id) <= MAX_ID_LENGTH:
         raise ProtocolError("RpcFrameworkError", f"message id of {len(message_id)} characters; 1 to {MAX_ID_LENGTH}")
@@ -115,5 +131,5 @@ def _read_id(raw: msgspec.Raw) -> str:
 def _read_text(raw: msgspec.Raw, what: str, message_id: str) -> str:
     try:
         return _text.decode(raw)
-    except msgspec.MsgspecError as error:
+    except _BROKEN as error:
         raise ProtocolError("RpcFrameworkError", f"{what}: {error}", message_id=message_id) from error

@@ -169,7 +169,8 @@ class Link:
         client.on_connect = self._connected
         client.on_disconnect = self._disconnected
         client.on_message = self._arrived
-        client.max_inflight_messages_set(1_000)
+        # With a smaller window paho searches all that waits behind it at every acknowledgement.
+        client.max_inflight_messages_set(65_000)
         if self._broker.username:
             client.username_pw_set(self._broker.username, self._broker.password)
         if self._broker.ca:

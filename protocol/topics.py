@@ -54,11 +54,12 @@ def event(kind: str, key: str) -> Topic:
 
 
 #: What a CSMS worker reads. Workers share the frames; each of them sees every link, because a broker does not send
-#: retained messages to shared subscriptions (MQTT 5, section 4.8.2).
-ALL_UP = Topic("$share/csms/cs/+/up", 1, False)
+#: retained messages to shared subscriptions (MQTT 5, section 4.8.2). Each share has a name of its own: rumqttd 0.20
+#: fails when a client that has one name twice disconnects.
+ALL_UP = Topic("$share/csms-frames/cs/+/up", 1, False)
 ALL_LINKS = Topic("cs/+/link", 1, True)
 CALLS_WAIT = Topic("csms/calls", 1, False)
-ALL_CALLS_WAIT = Topic(f"$share/csms/{CALLS_WAIT.name}", 1, False)
+ALL_CALLS_WAIT = Topic(f"$share/csms-calls/{CALLS_WAIT.name}", 1, False)
 ALL_EVENTS = Topic("csms/event/#", 0, False)
 
 

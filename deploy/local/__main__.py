@@ -43,19 +43,36 @@ class DemoError(Exception):
     type=click.Path(path_type=Path),
     help="Where it keeps what must last.",
 )
-def main(port: int, stations: int, speed: float, data: Path) -> None:
+@click.option("--visitors/--no-visitors", default=True, help="Whether cars come and go by themselves.")
+@click.option(
+    "--broker",
+    type=click.Choice(["auto", "mosquitto", "iotcore"]),
+    default="auto",
+    show_default=True,
+    help="auto: mosquitto where it is installed.",
+)
+def main(port: int, stations: int, speed: float, data: Path, visitors: bool, broker: str) -> None:
     """Run all of Colonnina on this machine, with emulated stations, until Ctrl-C or SIGTERM."""
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    plan = Plan(port, stations, speed, data.resolve())
+    plan = Plan(port, stations, speed, data.resolve(), visitors)
     try:
+        mosquitto = choose_broker(broker)
         check_ports(plan)
         with claim(plan.data):
-            _run(plan, stopping)
+            _run(plan, mosquitto, stopping)
     except DemoError as error:
         click.echo(f"make demo: {error}", err=True)
         sys.exit(1)
+
+
+def choose_broker(wanted: str) -> str | None:
+    """The path of mosquitto, or None for iotcore. Raises DemoError when mosquitto is wanted and not there."""
+    found = None if wanted == "iotcore" else find_mosquitto()
+    if wanted == "mosquitto" and found is None:
+        raise DemoError("mosquitto is not installed; on Debian: apt-get install mosquitto")
+    return found
 
 
 def check_ports(plan: Plan) -> None:
@@ -89,9 +106,9 @@ def claim(data: Path) -> Iterator[None]:
         yield
 
 
-def _run(plan: Plan, stopping: threading.Event) -> None:
+def _run(plan: Plan, mosquitto: str | None, stopping: threading.Event) -> None:
     secrets = plan.secrets()
-    broker = prepare(plan.data / "broker", HOST, plan.mqtt_port, secrets, find_mosquitto())
+    broker = prepare(plan.data / "broker", HOST, plan.mqtt_port, secrets, mosquitto)
     _write_secret(plan.csms_file, csms_toml(plan, secrets["csms"]))
     stations = plan.demo_stations
     for station in stations:
@@ -103,13 +120,14 @@ def _run(plan: Plan, stopping: threading.Event) -> None:
         return Child(name, argv, plan.data / "log" / f"{name}.log", env)
 
     csms = [python, "-m", "cloud.main", "serve", "--config", str(plan.csms_file), "--role"]
-    bench = [python, "-m", "deploy.local.bench", "--port", str(plan.port), "--stations", str(plan.stations)]
+    bench = [python, "-m", "deploy.local.bench", str(plan.bench_file)]
+    plan.save()
     supervisor = Supervisor(
         [
             child("broker", *broker.argv),
             child("csms-worker", *csms, "worker"),
             child("csms-web", *csms, "web"),
-            child("bench", *bench, "--speed", str(plan.speed), "--data", str(plan.data)),
+            child("bench", *bench),
             *(
                 child(station.id, python, "-m", "edge.main", "run", "--config", str(plan.station_file(station.id)))
                 for station in stations
@@ -131,7 +149,8 @@ def _run(plan: Plan, stopping: threading.Event) -> None:
 def _welcome(plan: Plan, broker: str) -> str:
     ids = [station.id for station in plan.demo_stations]
     alone = [station for station in ids if station not in plan.visited]
-    left = f", but for {alone[0]}, which is left to you" if alone else ""
+    coming = "cars come and go" if plan.visited else "no car comes by itself"
+    left = f", but for {alone[0]}, which is left to you" if alone and plan.visited else ""
     return f"""
 Colonnina is running on this machine. Its pages answer in a few seconds.
 
@@ -141,7 +160,7 @@ Colonnina is running on this machine. Its pages answer in a few seconds.
   API               http://{HOST}:{plan.port}/api/docs      admin@demo.test may register stations
   MQTT broker       {HOST}:{plan.mqtt_port}  {broker}
 
-  stations          {", ".join(ids)}; cars come and go{left}
+  stations          {", ".join(ids)}; {coming}{left}
   what it keeps     {plan.data} (logs in log/)
 
 Ctrl-C stops all of it. Accounts and passwords are for this demo: everything listens on {HOST} only.
@@ -156,12 +175,13 @@ def _write_secret(path: Path, text: str) -> None:
 
 
 def _write_pids(plan: Plan, supervisor: Supervisor) -> None:
-    """For who wants to kill one of them and see what happens."""
-    lines = [f"{child.name} {child.pid or '-'}\n" for child in supervisor.children]
+    """For who wants to kill one of them and see what happens. Whole at every moment."""
+    text = "".join(f"{child.name} {child.pid or '-'}\n" for child in supervisor.children)
     path = plan.data / "pids"
-    text = "".join(lines)
     if not path.exists() or path.read_text() != text:
-        path.write_text(text)
+        draft = path.with_suffix(".new")
+        draft.write_text(text)
+        draft.replace(path)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import structlog
 
-from deploy.local.plan import HOST, Plan
+from deploy.local.plan import HOST, load
 from deploy.local.visitors import Visitors
 from deploy.local.workbench import Workbench
 from hardware.emulators.bench import StationBench
@@ -24,17 +24,14 @@ LOOK_S = 0.5
 
 
 @click.command()
-@click.option("--port", required=True, type=int)
-@click.option("--stations", required=True, type=int)
-@click.option("--speed", required=True, type=float)
-@click.option("--data", required=True, type=click.Path(path_type=Path))
-def main(port: int, stations: int, speed: float, data: Path) -> None:
-    """Emulate the hardware of the demo's stations until told to stop."""
+@click.argument("path", type=click.Path(path_type=Path))
+def main(path: Path) -> None:
+    """Emulate the hardware of the demo's stations until told to stop. PATH: the demo's plan."""
     logs.set_up()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    plan = Plan(port, stations, speed, data)
+    plan = load(path)
     loop = EmulatorLoop()
     pin_map = pins.load()
     benches = {

@@ -65,7 +65,7 @@ def prepare(folder: Path, host: str, port: int, accounts: Mapping[str, str], mos
         path = folder / "iotcore.toml"
         path.write_text(_IOTCORE.format(host=host, port=port, size=MAX_MESSAGE))
         return BrokerProcess(
-            [sys.executable, "-m", "deploy.local.iotcore_broker", str(path)],
+            [sys.executable, "-m", "deploy.local.iotcore_broker", str(path), str(port)],
             "iotcore, for the demo only: no passwords, no rights, and what it held is gone when it ends."
             " Install mosquitto and start the demo again for a broker that keeps what it is given.",
         )

@@ -7,6 +7,8 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from cloud.store.registry import ConnectorSpec, EvseSpec
 from hardware.emulators.bench import ConnectorBench, EvseBench
 
@@ -62,14 +64,17 @@ class DemoStation:
 _LAYOUTS = (((_TYPE2,),), ((_TYPE2, _SCHUKO),), ((_TYPE2,), (_TYPE2,)))
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """port: of the pages; the broker is at port + 2, the workbench at port + 3. data: folder, absolute."""
+class Plan(msgspec.Struct, frozen=True):
+    """port: of the pages; the broker is at port + 2, the workbench at port + 3. data: folder, absolute.
+
+    speed: by how much batteries are smaller. visitors: whether cars come and go by themselves.
+    """
 
     port: int
     stations: int
     speed: float
     data: Path
+    visitors: bool = True
 
     @property
     def mqtt_port(self) -> int:
@@ -90,7 +95,7 @@ class Plan:
     @property
     def visited(self) -> list[str]:
         """Stations whose cars come and go by themselves. The last of several is left to whoever is watching."""
-        ids = [station.id for station in self.demo_stations]
+        ids = [station.id for station in self.demo_stations] if self.visitors else []
         return ids[:-1] if len(ids) > 1 else ids
 
     def bench_folder(self, station: str) -> Path:
@@ -98,6 +103,14 @@ class Plan:
 
     def station_file(self, station: str) -> Path:
         return self.data / "stations" / f"{station}.toml"
+
+    @property
+    def bench_file(self) -> Path:
+        return self.data / "bench.json"
+
+    def save(self) -> None:
+        """For the bench process, which reads it with `load`."""
+        self.bench_file.write_bytes(msgspec.json.encode(msgspec.structs.replace(self, data=str(self.data))))
 
     @property
     def csms_file(self) -> Path:
@@ -112,6 +125,11 @@ class Plan:
         path.touch(0o600)
         path.write_text(json.dumps(known))
         return known
+
+
+def load(path: Path) -> Plan:
+    """A plan that was saved."""
+    return msgspec.json.decode(path.read_bytes(), type=Plan, dec_hook=lambda kind, value: kind(value))
 
 
 def station_toml(plan: Plan, station: DemoStation, password: str) -> str:

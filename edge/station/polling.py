@@ -95,7 +95,7 @@ class Taps:
     away_s: how long a card must be unseen to count as gone; a reader may miss it once.
     """
 
-    def __init__(self, away_s: float = 0.8) -> None:
+    def __init__(self, away_s: float = 0.4) -> None:
         self._away_s = away_s
         self._uid: str | None = None
         self._seen_mono = 0.0

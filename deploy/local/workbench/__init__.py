@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,7 +28,7 @@ class Workbench:
         self._benches = benches
         self._server: BaseWSGIServer | None = None
         self._draw = random.Random()
-        self.visitors_on = True
+        self.visitors_on = plan.visitors
 
     def start(self, host: str, port: int) -> None:
         self._server = make_server(host, port, self.app(), threaded=True)
@@ -72,15 +73,16 @@ class Workbench:
             raise NotFound(f"no station {station}")
         body = _body()
         try:
-            self._act(bench, deed, body)
+            at = self._act(bench, deed, body)
         except (ValueError, KeyError, TypeError) as error:
             raise BadRequest(str(error)) from error
-        return jsonify(ok=True)
+        return jsonify(ok=True, at=at)
 
-    def _act(self, bench: StationBench, deed: str, body: dict[str, Any]) -> None:
+    def _act(self, bench: StationBench, deed: str, body: dict[str, Any]) -> float:
+        """Answers when it was done, s on the monotonic clock."""
         match deed:
             case "tap":
-                bench.tap(str(body["uid"]))
+                return bench.tap(str(body["uid"]))
             case "plug":
                 bench.plug(int(body["evse"]), int(body["connector"]), new_vehicle(self._draw))
             case "unplug":
@@ -91,6 +93,7 @@ class Workbench:
                 bench.weld(int(body["evse"]), int(body["connector"]), bool(body["welded"]))
             case _:
                 raise NotFound(f"cannot {deed}")
+        return time.monotonic()
 
 
 def _body() -> dict[str, Any]:

@@ -1,0 +1,15 @@
+"""Runs the benchmarks that are named on the command line; all of them when none is."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.bench import decode, ingest, tap
+
+BENCHMARKS = {"decode": decode.run, "ingest": ingest.run, "tap": tap.run}
+
+for name in sys.argv[1:] or BENCHMARKS:
+    if name not in BENCHMARKS:
+        sys.exit(f"no benchmark {name!r}; there are {', '.join(BENCHMARKS)}")
+    print(f"\n== {name} ==", flush=True)
+    BENCHMARKS[name]()
