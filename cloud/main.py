@@ -79,7 +79,9 @@ def admin() -> None:
 @admin.command("create-user")
 @config_option
 @click.argument("email")
-@click.option("--role", type=click.Choice(["driver", "operator", "admin"]), required=True)
+@click.option(
+    "--role", type=click.Choice(["driver", "operator", "admin"]), required=True, help="What the person may do."
+)
 @click.option("--name", default="", help="The person's name, for the pages.")
 @click.password_option(help="Asked for when it is not given.")
 def create_user(path: Path, email: str, role: str, name: str, password: str) -> None:
