@@ -24,8 +24,6 @@ from cloud.errors import CloudError
 from cloud.series.sqlite import SqliteSeries
 from cloud.store import registry
 from cloud.store.store import Store
-from cloud.web.serve import run as run_web
-from cloud.web.services import OK, Services
 from cloud.worker import Worker
 from protocol import logs, settings, topics
 from protocol.errors import ColonninaError
@@ -112,6 +110,10 @@ def add_card(path: Path, uid: str, driver: str | None) -> None:
 
 def serve_web(config: CsmsFile) -> None:
     """The web process: pages, API, event stream."""
+    # Here, because a worker needs none of it, and it takes half of a process's memory.
+    from cloud.web.serve import run as run_web
+    from cloud.web.services import Services
+
     store, series = _open_store(config), SqliteSeries(config.folder / "series.sqlite")
     series.start()
     link = Link(config.broker, f"csms-wake-{os.getpid()}", on_message=lambda message: None, session_expiry_s=0)
@@ -124,7 +126,7 @@ def serve_web(config: CsmsFile) -> None:
     )
 
     def parts() -> Mapping[str, str]:
-        return {"database": _database_state(store), "broker": OK if link.up else "not connected"}
+        return {"database": _database_state(store), "broker": "ok" if link.up else "not connected"}
 
     services = Services(
         store=store,
@@ -233,7 +235,7 @@ def _database_state(store: Store) -> str:
             connection.execute(text("SELECT 1"))
     except SQLAlchemyError as error:
         return str(error)
-    return OK
+    return "ok"
 
 
 def _now() -> datetime:

@@ -8,10 +8,13 @@ for ever, with a jittered, growing pause. Loss and return are logged once each.
 from __future__ import annotations
 
 import random
+import socket
 import ssl
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Annotated, Any
 
 import msgspec
 import structlog
@@ -26,6 +29,13 @@ from protocol.topics import Topic
 
 log = structlog.get_logger(__name__)
 
+#: Messages handed to paho and not yet acknowledged, at most; fewer where the broker asks for fewer. paho searches them
+#: all at every acknowledgement, so that more would cost more than they gain.
+WINDOW = 50
+#: Messages that wait behind those, at most. The oldest goes: nobody waits for it any more.
+WAITING = 100_000
+#: How long `stop` waits for what is on its way, s.
+GOODBYE_S = 1.0
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 30.0
 
@@ -38,14 +48,14 @@ class Broker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     files of our own, where the broker asks for them. keepalive_s: seconds after which a silent link counts as lost.
     """
 
-    host: str = "127.0.0.1"
-    port: int = 1883
+    host: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=1, le=65_535)] = 1883
     username: str = ""
     password: str = ""
     ca: str = ""
     certificate: str = ""
     key: str = ""
-    keepalive_s: int = 20
+    keepalive_s: Annotated[int, msgspec.Meta(ge=1, le=65_535)] = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +107,17 @@ class Link:
         self._stopping = threading.Event()
         self._up = threading.Event()
         self._thread: threading.Thread | None = None
+        self._sender: threading.Thread | None = None
         # An acknowledgement names a packet id, which a broker that lost our session may have given to another message:
         # it is only sent on the connection that the message came by.
         self._connection = 0
         self._attempt = 0
         self._said_lost = False
+        self._outgoing: deque[tuple[Topic, bytes, int | None]] = deque(maxlen=WAITING)
+        self._in_flight = 0
+        self._window = WINDOW
+        # Guards the three above. Never held while paho is called: paho calls back with its own locks held.
+        self._sending = threading.Condition()
         self._client = self._make_client()
 
     @property
@@ -113,30 +129,67 @@ class Link:
         self._stopping.clear()
         self._thread = threading.Thread(target=self._run, name=f"mqtt-{self._client_id}", daemon=True)
         self._thread.start()
+        self._sender = threading.Thread(target=self._send, name=f"mqtt-send-{self._client_id}", daemon=True)
+        self._sender.start()
 
     def wait_up(self, timeout_s: float) -> bool:
         return self._up.wait(timeout_s)
 
     def stop(self) -> None:
-        """Say goodbye (the will is not published) and end the thread."""
+        """Send what waits if the link is up, say goodbye (the will is not published) and end the threads."""
+        if self.up:
+            self.flush(GOODBYE_S)
         self._stopping.set()
+        with self._sending:
+            self._sending.notify_all()
         self._client.disconnect()
-        if self._thread is not None:
-            self._thread.join(5)
-            self._thread = None
+        for thread in (self._thread, self._sender):
+            if thread is not None:
+                thread.join(5)
+        self._thread = self._sender = None
 
     def publish(self, topic: Topic, payload: bytes, *, expiry_s: int | None = None) -> None:
         """Hand a message to the connection. It is not promised to arrive: who needs that waits for an answer.
 
         expiry_s: seconds after which the broker drops it undelivered.
         """
-        properties = None
-        if expiry_s is not None:
-            properties = _properties(PacketTypes.PUBLISH)
-            properties.MessageExpiryInterval = expiry_s
-        self._client.publish(topic.name, payload, qos=topic.qos, retain=topic.retain, properties=properties)
+        with self._sending:
+            self._outgoing.append((topic, payload, expiry_s))
+            self._sending.notify_all()
 
-    # -- the connection's thread ---------------------------------------------------------------------------------------
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until the broker has all that was published. Answers whether it has."""
+        with self._sending:
+            return self._sending.wait_for(lambda: not self._outgoing and not self._in_flight, timeout_s)
+
+    # -- the sender's thread --
+
+    def _send(self) -> None:
+        """Hands messages to paho, as many as the window lets through."""
+        while True:
+            with self._sending:
+                self._sending.wait_for(
+                    lambda: self._stopping.is_set() or (self._outgoing and self._in_flight < self._window and self.up)
+                )
+                if self._stopping.is_set():
+                    return
+                topic, payload, expiry_s = self._outgoing.popleft()
+                self._in_flight += 1
+            properties = None
+            if expiry_s is not None:
+                properties = _properties(PacketTypes.PUBLISH)
+                properties.MessageExpiryInterval = expiry_s
+            self._client.publish(topic.name, payload, qos=topic.qos, retain=topic.retain, properties=properties)
+
+    def _handed_over(
+        self, client: Client, userdata: object, mid: int, reason: ReasonCode, properties: Properties
+    ) -> None:
+        """A message has been acknowledged, or, with QoS 0, written."""
+        with self._sending:
+            self._in_flight = max(0, self._in_flight - 1)
+            self._sending.notify_all()
+
+    # -- the connection's thread --
 
     def _run(self) -> None:
         connect = _properties(PacketTypes.CONNECT)
@@ -144,6 +197,7 @@ class Link:
         connect.ReceiveMaximum = self._receive_maximum
         while not self._stopping.is_set():
             self._attempt += 1
+            self._connection += 1
             try:
                 self._client.connect(
                     self._broker.host,
@@ -169,8 +223,8 @@ class Link:
         client.on_connect = self._connected
         client.on_disconnect = self._disconnected
         client.on_message = self._arrived
-        # With a smaller window paho searches all that waits behind it at every acknowledgement.
-        client.max_inflight_messages_set(65_000)
+        client.on_publish = self._handed_over
+        client.on_socket_open = _without_delay
         if self._broker.username:
             client.username_pw_set(self._broker.username, self._broker.password)
         if self._broker.ca:
@@ -191,7 +245,6 @@ class Link:
         if reason.is_failure:
             self._say_lost(f"the broker refused: {reason}")
             return
-        self._connection += 1
         self._attempt = 0
         # Asked for again even where the broker kept the session: its settings may have changed. Retained messages are
         # wanted each time, since they tell what happened while we were away.
@@ -200,7 +253,12 @@ class Link:
         if self._said_lost:
             log.info("link is back", client=self._client_id)
             self._said_lost = False
-        self._up.set()
+        with self._sending:
+            # Of what was in flight, paho sends again what must be acknowledged.
+            self._in_flight = 0
+            self._window = min(WINDOW, getattr(properties, "ReceiveMaximum", WINDOW))
+            self._up.set()
+            self._sending.notify_all()
         self._on_change(True)
 
     def _disconnected(
@@ -235,3 +293,8 @@ class Link:
 
 def _properties(packet: int) -> Properties:
     return Properties(packet)  # type: ignore[no-untyped-call]
+
+
+def _without_delay(client: Client, userdata: object, sock: Any) -> None:
+    """A driver waits for the answer: a small frame must not wait for the acknowledgement of the one before."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

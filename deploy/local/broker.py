@@ -85,6 +85,7 @@ def prepare(folder: Path, host: str, port: int, accounts: Mapping[str, str], mos
         "autosave_on_changes true\n"
         "persistent_client_expiration 7d\n"
         "max_queued_messages 100000\n"
+        "set_tcp_nodelay true\n"
         f"message_size_limit {MAX_MESSAGE}\n"
         "log_dest stderr\n"
         "log_type error\n"
