@@ -1,0 +1,12 @@
+"""The HTTP API: one module per resource. `endpoint.py` is how a resource says what it takes and what it gives."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from cloud.web.api import calls, docs, evses, samples, sessions, stations, tokens
+
+api = Blueprint("api", __name__, url_prefix="/api")
+for part in (tokens, stations, evses, sessions, samples, calls):
+    api.register_blueprint(part.blueprint, url_prefix="/v1")
+api.register_blueprint(docs.blueprint)
