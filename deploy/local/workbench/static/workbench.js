@@ -60,7 +60,8 @@ function show(station) {
       const row = connectors[place];
       const here = evse.plugged_connector === connector.connector;
       const contacts = row.querySelector(".contacts");
-      contacts.textContent = connector.closed ? "contactor closed" : "contactor open";
+      contacts.textContent = connector.closed ? "closed" : "open";
+      contacts.title = "the contactor's main contacts";
       contacts.classList.toggle("closed", connector.closed);
       const button = row.querySelector(".plug");
       button.textContent = here ? "Unplug" : "Plug a car in";
