@@ -6,11 +6,12 @@ and handling a frame does not wait for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import msgspec
 from sqlalchemy import select
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from cloud import present
 from cloud.csms import Publish
@@ -45,6 +46,12 @@ class Announcer:
         shown, self._stations = sorted(self._stations), set()
         if not changed and not shown:
             return
+        try:
+            self._publish_all(changed, shown)
+        except (OperationalError, InterfaceError):
+            self.note(set(changed), set(shown))  # the database is away: the CSMS has said so; next time, then
+
+    def _publish_all(self, changed: Sequence[str], shown: Sequence[str]) -> None:
         with self._store.read() as connection:
             for start in range(0, len(changed), _PART):
                 query = select(sessions).where(sessions.c.id.in_(changed[start : start + _PART]))

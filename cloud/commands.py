@@ -6,6 +6,7 @@ somebody asks, `sent` when a worker publishes it, then `answered`, `error` or `t
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 import uuid
@@ -20,7 +21,7 @@ from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 from cloud import present
 from cloud.domain import codes
 from cloud.errors import ConflictError, NotFoundError
-from cloud.store.registry import put_id_token
+from cloud.store.registry import MAX_EVSES, put_id_token
 from cloud.store.store import Store, new_id
 from cloud.store.tables import calls, counters, evses, sessions, stations
 from protocol.errors import ProtocolError
@@ -143,6 +144,10 @@ class Commands:
     def _queue(
         self, connection: Connection, station: str, action: str, payload: Mapping[str, Any], session: str | None
     ) -> str:
+        try:
+            encoded = json.dumps(payload, allow_nan=False).encode()
+        except ValueError as error:
+            raise ProtocolError("TypeConstraintViolation", f"a number that JSON does not have: {error}") from error
         now = self._now()
         call = str(uuid.uuid4())
         connection.execute(
@@ -150,7 +155,7 @@ class Commands:
                 id=call,
                 station=station,
                 action=action,
-                payload=msgspec.json.encode(payload),
+                payload=encoded,
                 session=session,
                 state="queued",
                 created_at=now,
@@ -192,9 +197,8 @@ def find_evse(connection: Connection, reference: str) -> tuple[str, int]:
     """The station and number of an EVSE by its id (`cs-1:1`) or its code. Raises NotFoundError, saying what is odd."""
     station, colon, number = reference.partition(":")
     if colon:
-        wanted: ColumnElement[bool] = (evses.c.station == station) & (
-            evses.c.number == (int(number) if number.isdecimal() else -1)
-        )
+        sane = number.isdecimal() and len(number) <= len(str(MAX_EVSES))
+        wanted: ColumnElement[bool] = (evses.c.station == station) & (evses.c.number == (int(number) if sane else -1))
     else:
         code = codes.normal(reference)
         if code is None:

@@ -7,7 +7,7 @@ the rest of its batch goes on.
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
@@ -20,7 +20,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from cloud import outgoing
 from cloud.domain.measurands import utc
 from cloud.handlers import HANDLERS
-from cloud.series.port import Point, SeriesStore
+from cloud.series.port import Point, SeriesError, SeriesStore
 from cloud.store.store import Store
 from cloud.store.tables import stations
 from cloud.unit import Unit
@@ -40,6 +40,9 @@ RETRY_S = 1.0
 #: At most so many different refusals are written to the log by one process; all are counted in the database.
 MAX_LOGGED = 10_000
 
+#: The database is locked, full or away: what is asked of it will work later.
+_AWAY = (OperationalError, InterfaceError)
+
 Publication = tuple[Topic, bytes, int | None]
 
 
@@ -57,7 +60,8 @@ class Link(msgspec.Struct):
 class Csms:
     """publish: sends a message (protocol.mqtt.Link.publish). now: the clock. heartbeat_s: what stations are told.
 
-    announce: told after each commit which sessions and which stations changed.
+    announce: told after each commit which sessions and which stations changed. pause: waits so many seconds before a
+    database that is away is tried again, and answers whether to give up because the process is to end.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class Csms:
         now: Callable[[], datetime],
         heartbeat_s: int,
         announce: Callable[[set[str], set[str]], None] = lambda sessions, stations: None,
+        pause: Callable[[float], bool] = lambda seconds: threading.Event().wait(seconds),
     ) -> None:
         self._store = store
         self._series = series
@@ -76,18 +81,24 @@ class Csms:
         self._now = now
         self._heartbeat_s = heartbeat_s
         self._announce = announce
+        self._pause = pause
         self._logged: set[tuple[str, str]] = set()
+        self._away = False
 
     def take(self, batch: Sequence[Message]) -> None:
-        """Handle a batch. When it returns, all of it is committed, answered and acknowledged."""
+        """Handle a batch. When it returns, all of it is committed, answered and acknowledged.
+
+        Or, where `pause` said to give up, none of it: the broker delivers it again.
+        """
         while True:
             try:
                 self._take(batch)
                 return
-            except (OperationalError, InterfaceError) as error:
-                # The database is locked, full or away. Nothing was answered, so nothing is lost by waiting.
-                log.error("the database cannot be used", why=str(error.orig))
-                time.sleep(RETRY_S)
+            except _AWAY as error:
+                # Nothing was answered, so nothing is lost by waiting.
+                self._say_away(str(error.orig))
+                if self._pause(RETRY_S):
+                    return
             except Exception:
                 if len(batch) <= 1:
                     self._give_up(batch)
@@ -99,10 +110,14 @@ class Csms:
 
     def tick(self) -> None:
         """What must happen though nothing arrives: calls and sessions whose time is over. Call it every second."""
-        with self._store.write() as connection:
-            unit = Unit(connection, self._now(), self._heartbeat_s)
-            outgoing.lapse(unit)
-            out: list[Publication] = list(outgoing.due(unit))
+        try:
+            with self._store.write() as connection:
+                unit = Unit(connection, self._now(), self._heartbeat_s)
+                outgoing.lapse(unit)
+                out: list[Publication] = list(outgoing.due(unit))
+        except _AWAY as error:
+            self._say_away(str(error.orig))
+            return
         self._send(unit, out)
 
     def _take(self, batch: Sequence[Message]) -> None:
@@ -117,10 +132,25 @@ class Csms:
             unit.flush()
             if unit.calls_moved:
                 out.extend(outgoing.due(unit))
-        self._series.write(_sound(unit.points))
-        self._send(unit, out)
-        for message in batch:
-            message.ack()
+        if self._write_points(_sound(unit.points)):
+            self._send(unit, out)
+            for message in batch:
+                message.ack()
+
+    def _write_points(self, points: Sequence[Point]) -> bool:
+        """Whether they are safe: they are, unless `pause` said to give up."""
+        while True:
+            try:
+                self._series.write(points)
+            except SeriesError as error:
+                self._say_away(f"time series: {error}")
+                if self._pause(RETRY_S):
+                    return False
+                continue
+            if self._away:
+                self._away = False
+                log.info("the database can be used again")
+            return True
 
     def _send(self, unit: Unit, out: list[Publication]) -> None:
         for topic, payload, expiry_s in out:
@@ -175,10 +205,10 @@ class Csms:
             return
         try:
             link = msgspec.json.decode(payload, type=Link)
-        except msgspec.MsgspecError:
+            since = unit.now if link.since is None else min(utc(link.since), unit.now)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ProtocolError):
             self._log_once(station, "link", "not a link message")
             return
-        since = unit.now if link.since is None else min(utc(link.since), unit.now)
         changed = unit.connection.execute(
             update(stations)
             .where(stations.c.id == station, stations.c.link_up != link.online)
@@ -198,6 +228,11 @@ class Csms:
                 error = CallError(arrived.frame.message_id, "InternalError", "the frame could not be handled")
                 self._publish(topics.down(arrived.station), encode(error), expiry_s=ANSWER_EXPIRY_S)
             message.ack()
+
+    def _say_away(self, why: str) -> None:
+        if not self._away:
+            self._away = True
+            log.error("the database cannot be used", why=why)
 
     def _log_once(self, station: str, code: str, text: str) -> None:
         key = (station, code)

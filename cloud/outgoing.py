@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 import structlog
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, func, select, update
 
 from cloud.store.tables import calls, sessions
 from cloud.unit import Unit
@@ -30,28 +31,31 @@ def due(unit: Unit) -> list[tuple[Topic, bytes, int]]:
     Each with the seconds after which the broker must not deliver it any more, so that an old start never fires late.
     """
     busy = select(calls.c.station).where(calls.c.state == "sent")
-    waiting = select(calls).where(calls.c.state == "queued", calls.c.station.not_in(busy)).order_by(calls.c.no)
-    oldest: dict[str, Row[Any]] = {}
-    for row in unit.connection.execute(waiting.limit(1_000)):
-        oldest.setdefault(row.station, row)
+    waiting = (calls.c.state == "queued") & (calls.c.expires_at > unit.now) & calls.c.station.not_in(busy)
+    oldest = select(func.min(calls.c.no)).where(waiting).group_by(calls.c.station)
     result = []
-    for row in oldest.values():
+    for row in unit.connection.execute(select(calls).where(calls.c.no.in_(oldest)).order_by(calls.c.no)).all():
         claim = update(calls).where(calls.c.no == row.no, calls.c.state == "queued")
         if unit.connection.execute(claim.values(state="sent", sent_at=unit.now)).rowcount:
             frame = encode(Call(row.id, row.action, msgspec.Raw(row.payload)))
             left = max(1, int((row.expires_at - unit.now).total_seconds()))
             result.append((topics.down(row.station), frame, left))
+            if row.session is not None:  # one that was just asked for takes its EVSE: tell who watches
+                unit.changed_sessions.add(row.session)
+                unit.changed_stations.add(row.station)
     return result
 
 
 def resolve(unit: Unit, station: str, frame: CallResult | CallError) -> None:
-    """Take a station's answer to one of our calls. Raises ProtocolError when its schema refuses it."""
+    """Take a station's answer to one of our calls.
+
+    Raises ProtocolError when its schema refuses it, or when there was no such call.
+    """
     row = unit.connection.execute(
         select(calls).where(calls.c.id == frame.message_id, calls.c.station == station)
     ).first()
     if row is None:
-        log.warning("an answer to a call that was never made", station=station, message_id=frame.message_id)
-        return
+        raise ProtocolError("RpcFrameworkError", f"an answer to {frame.message_id!r}, a call that was never made")
     if row.state != "sent":
         log.info("a late answer", station=station, action=row.action, state=row.state)
         return
@@ -81,7 +85,7 @@ def lapse(unit: Unit) -> None:
 
 
 def _finish(unit: Unit, row: Row[Any], state: str, response: dict[str, Any] | None) -> None:
-    text = None if response is None else msgspec.json.encode(response).decode()
+    text = None if response is None else json.dumps(response)  # msgspec would refuse an integer above 64 bits
     unit.connection.execute(
         update(calls).where(calls.c.no == row.no).values(state=state, done_at=unit.now, response=text)
     )

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from cloud.domain import facts
+from cloud.domain.measurands import Sampled
 from cloud.domain.sessions import Fact
 from cloud.series.port import Point
 from cloud.store.books import Books
@@ -56,6 +57,14 @@ class Unit:
         """Note that a registered station has just said something."""
         self._heard.add(station)
 
+    def measure(self, station: str, evse: int, samples: Iterable[Sampled]) -> None:
+        """What was measured at an EVSE."""
+        self.points.extend(
+            Point(station, evse, one.at, {sample.field: sample.value for sample in one.samples})
+            for one in samples
+            if one.samples
+        )
+
     def refuse(self, station: str, error: ProtocolError) -> None:
         """Count a frame that was refused."""
         key = (station if station in self._seen else "", error.code)
@@ -64,7 +73,10 @@ class Unit:
 
     def flush(self) -> None:
         """Write all that was gathered; the commit follows."""
-        self.books.flush()
+        for entry in self.books.flush():
+            assert entry.session.evse is not None
+            for payload in self.books.payloads(entry):
+                self.measure(entry.station, entry.session.evse, facts.sampled(_read_request(payload)))
         due = [
             {"key": station, "at": self.now}
             for station in self._heard
@@ -87,6 +99,10 @@ class Unit:
             self.connection.execute(insert(refusals).values(station=station, code=code, count=count, **values))
 
 
+def _read_request(payload: bytes) -> Any:
+    return actions(Version.V201)["TransactionEvent"].decode_request.decode(payload)
+
+
 def _read_fact(payload: bytes) -> Fact:
-    request = actions(Version.V201)["TransactionEvent"].decode_request.decode(payload)
+    request = _read_request(payload)
     return facts.fact(request, facts.sampled(request))

@@ -48,25 +48,35 @@ class Worker:
             receive_maximum=WAITING,
         )
         self._announcer = Announcer(store, self._link.publish, now=now, heartbeat_s=heartbeat_s)
-        self._csms = Csms(
-            store, series, self._link.publish, now=now, heartbeat_s=heartbeat_s, announce=self._announcer.note
-        )
+        self._store = store
+        self._series = series
+        self._now = now
+        self._heartbeat_s = heartbeat_s
 
     def run(self, stopping: threading.Event) -> None:
         """Work until `stopping` is set. What was taken is finished; what was not is delivered again next time."""
+        csms = Csms(
+            self._store,
+            self._series,
+            self._link.publish,
+            now=self._now,
+            heartbeat_s=self._heartbeat_s,
+            announce=self._announcer.note,
+            pause=stopping.wait,
+        )
         self._link.start()
         next_tick = next_announcement = time.monotonic()
         try:
             while not stopping.is_set():
                 batch = self._batch(max(0.0, min(next_tick, next_announcement) - time.monotonic()))
                 if batch:
-                    self._csms.take(batch)
+                    csms.take(batch)
                 now = time.monotonic()
                 if now >= next_announcement:
                     self._announcer.announce()
                     next_announcement = now + PERIOD_S
                 if now >= next_tick:
-                    self._csms.tick()
+                    csms.tick()
                     next_tick = now + TICK_S
         finally:
             self._link.stop()

@@ -114,8 +114,8 @@ def make_devices(config: StationFile, board: Board, path: Path) -> Devices:
     """The devices that the file names. path: for errors. Raises SettingsError."""
     text = path.read_text("utf-8") if path.exists() else ""
 
-    def make(kind: str, table: DeviceTable, where: str) -> Any:
-        name = table.get("driver")
+    def make(kind: str, table: DeviceTable, *within: str) -> Any:
+        name, where = table.get("driver"), ".".join(within).replace(".[", "[")
         if not isinstance(name, str):
             raise SettingsError(f'{path}: {where}: a device names its driver, such as driver = "..."')
         try:
@@ -123,23 +123,23 @@ def make_devices(config: StationFile, board: Board, path: Path) -> Devices:
         except HardwareError as error:
             raise SettingsError(f"{path}: {where}.driver: {error}") from error
         keys = {key: value for key, value in table.items() if key != "driver"}
-        return cls(settings.convert(keys, cls.Settings, f"{path}: {where}", text), board)
+        return cls(settings.convert(keys, cls.Settings, str(path), text, within), board)
 
     evses = {}
-    for evse in config.evse:
-        where = f"evse[{evse.number}]"
+    for index, evse in enumerate(config.evse):
+        here = ("evse", f"[{index}]")
         connectors = {}
-        for connector in evse.connector:
-            place = f"{where}.connector[{connector.number}]"
+        for number, connector in enumerate(evse.connector):
+            place = (*here, "connector", f"[{number}]")
             connectors[connector.number] = ConnectorDevices(
-                make("power", connector.contactor, f"{place}.contactor"),
-                make("plug", connector.plug, f"{place}.plug"),
+                make("power", connector.contactor, *place, "contactor"),
+                make("plug", connector.plug, *place, "plug"),
             )
         evses[evse.number] = EvseDevices(
-            make("meter", evse.meter, f"{where}.meter"),
+            make("meter", evse.meter, *here, "meter"),
             connectors,
-            None if evse.indicator is None else make("indicator", evse.indicator, f"{where}.indicator"),
-            None if evse.vehicle is None else make("vehicle", evse.vehicle, f"{where}.vehicle"),
+            None if evse.indicator is None else make("indicator", evse.indicator, *here, "indicator"),
+            None if evse.vehicle is None else make("vehicle", evse.vehicle, *here, "vehicle"),
         )
     reader = None if config.reader is None else make("nfc", config.reader, "reader")
     return Devices(evses, reader, config.station.id)

@@ -33,7 +33,7 @@ class SqliteOutbox:
         calls = {"key": int, "action": str, "payload": bytes, "attempts": int, "kept_at": str}
         db.table("calls").create(calls, pk="key", if_not_exists=True)
         buried = {**calls, "code": str, "description": str, "buried_at": str}
-        db.table("dead_letters").create(buried, pk="key", if_not_exists=True)
+        db.table("dead_letters").create(buried, if_not_exists=True)  # SQLite gives a key out again: no primary key here
         db.table("journal").create({"evse": int, "open": bytes}, pk="evse", if_not_exists=True)
 
     def stop(self) -> None:
@@ -76,7 +76,7 @@ class SqliteOutbox:
             except NotFoundError:
                 return
             buried = {**row, "code": code, "description": description, "buried_at": _now()}
-            self._open.table("dead_letters").insert(buried, replace=True)
+            self._open.table("dead_letters").insert(buried)
             self._open.table("calls").delete_where("key = ?", [key])
 
     def journal(self) -> list[Save]:

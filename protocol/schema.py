@@ -3,7 +3,8 @@
 A field is named in snake_case (`id_token` for `idToken`); an optional one that was not sent is `msgspec.UNSET` and is
 not sent either. Only the keywords that the OCPP schemas use are understood, and one that is not known is an error, so
 that a newer wheel cannot loosen the checks unseen. Three things are left out on purpose: `multipleOf` (0.1 has no exact
-float), `format: uri` (vendors send what they like), and the inside of `customData`, which is open by design.
+float), `format: uri` (vendors send what they like), and the inside of `customData`, which is open by design. One thing
+is stricter: an integer is not written as 1.0.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,36 +35,59 @@ def parse(text: str, kind: type[T], name: str = "settings") -> T:
     return convert(tree, kind, name, text)
 
 
-def convert(tree: object, kind: type[T], name: str, text: str = "") -> T:
-    """As `load`, from an already parsed tree; `text` is only searched for line numbers."""
+def convert(tree: object, kind: type[T], name: str, text: str = "", within: Sequence[str] = ()) -> T:
+    """As `load`, from an already parsed tree; `text` is only searched for line numbers.
+
+    within: where in the file the tree is, such as ("evse", "[0]", "meter").
+    """
     try:
         return msgspec.convert(tree, kind)
     except msgspec.ValidationError as error:
         message, _, where = str(error).partition(" - at ")
-        path = re.findall(r"[A-Za-z0-9_-]+|\[\.\.\.\]", where.strip("`").removeprefix("$"))
+        path = re.findall(r"[A-Za-z0-9_-]+(?!\])|\[[^\]]+\]", where.strip("`").removeprefix("$"))
         key = re.search(r"field `([^`]+)`", message)
         if key:
             path.append(key[1])
-        line = _line(text, [part for part in path if part != "[...]"])
-        shown = ".".join(path).replace(".[...]", "[...]") or "the file"
+        line = _line(text, [*within, *path])
+        shown = ".".join([*within, *path]).replace(".[", "[") or "the file"
         raise SettingsError(f"{name}{f':{line}' if line else ''}: {shown}: {message}{_allowed(kind, path)}") from error
 
 
 def _line(text: str, path: list[str]) -> int | None:
-    """The first line that could be meant: the key inside its table, else the table's own header, else the key alone."""
-    if not path:
-        return None
-    lines = text.splitlines()
-    table = ""
-    header = None
-    for number, line in enumerate(lines, 1):
-        heading = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line)
+    """The line that comes nearest to `path`: that of the key itself, or of a table that it is in or should be in."""
+    best, depth = None, 0
+    table: list[str] = []
+    counts: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        heading = re.match(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]", line)
+        key = re.match(r"\s*([A-Za-z0-9_\"'.-]+)\s*=", line)
         if heading:
-            table = heading[1]
-            header = number if table == ".".join(path[:-1]) or table == ".".join(path) else header
-        elif re.match(rf"\s*[\"']?{re.escape(path[-1])}[\"']?\s*=", line) and table == ".".join(path[:-1]):
-            return number
-    return header
+            table = here = _table(_names(heading[2]), heading[1] == "[[", counts)
+        elif key:
+            here = table + _names(key[1])
+        else:
+            continue
+        common = min(len(here), len(path))
+        if here[:common] == path[:common] and common > depth:
+            best, depth = number, common
+    return best
+
+
+def _names(dotted: str) -> list[str]:
+    return [name.strip(" \"'") for name in dotted.split(".")]
+
+
+def _table(names: list[str], repeated: bool, counts: dict[str, int]) -> list[str]:
+    """A heading's path: of `[[evse.connector]]`, say, ["evse", "[0]", "connector", "[1]"]. counts: those so far."""
+    path: list[str] = []
+    for place, name in enumerate(names, 1):
+        path.append(name)
+        key = ".".join(path)
+        if repeated and place == len(names):
+            counts[key] = counts.get(key, -1) + 1
+        if key in counts:
+            path.append(f"[{counts[key]}]")
+    return path
 
 
 def _allowed(kind: Any, path: list[str]) -> str:

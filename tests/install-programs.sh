@@ -3,6 +3,7 @@
 set -eu
 PATH="$PATH:/usr/sbin"
 missing=""
+command -v mosquitto_sub >/dev/null || missing="$missing mosquitto-clients"
 command -v mosquitto >/dev/null || missing="$missing mosquitto"
 command -v chromium >/dev/null || missing="$missing chromium"
 [ -z "$missing" ] && exit 0

@@ -6,6 +6,7 @@ A field's name tells its unit. Values are scaled to the base unit with the unit'
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -70,7 +71,10 @@ def _sample(sampled: Any) -> Sample | None:
     scale = 1.0
     if unit is not None:
         scale = _PREFIX.get(_set(unit.unit) or "", 1.0) * 10.0 ** max(-9, min(9, _set(unit.multiplier) or 0))
-    return Sample(f"{name}_{phase}_{suffix}" if phase else f"{name}_{suffix}", sampled.value * scale)
+    value = sampled.value * scale
+    if not math.isfinite(value):
+        return None  # so large that no number holds it
+    return Sample(f"{name}_{phase}_{suffix}" if phase else f"{name}_{suffix}", value)
 
 
 def utc(at: datetime) -> datetime:

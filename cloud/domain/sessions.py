@@ -22,6 +22,7 @@ JUMP_SLACK_WH = 1_000
 
 REGISTER_WENT_BACK = "register_went_back"
 REGISTER_JUMPED = "register_jumped"
+REGISTER_AT_ZERO = "register_at_zero"
 NO_START = "no_start"
 
 
@@ -49,7 +50,10 @@ class Fact(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Session(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is known of a session after some of its events. Energy in Wh, power in W, state of charge in %."""
+    """What is known of a session after some of its events. Energy in Wh, power in W, state of charge in %.
+
+    high_wh: where the register was before it went back, until it is there again.
+    """
 
     charging_state: str | None = None
     started_at: datetime | None = None
@@ -57,6 +61,7 @@ class Session(msgspec.Struct, frozen=True, omit_defaults=True):
     start_wh: int | None = None
     last_wh: int | None = None
     last_wh_at: datetime | None = None
+    high_wh: int | None = None
     energy_wh: int = 0
     power_w: float | None = None
     soc_pct: float | None = None
@@ -85,7 +90,7 @@ class Session(msgspec.Struct, frozen=True, omit_defaults=True):
 def fold(session: Session, fact: Fact) -> Session:
     """The session after one more event, which must not be earlier in seqNo than those folded before."""
     ended = session.ended or fact.kind == "Ended"
-    session = _add_registers(session, fact.registers)
+    session = _add_registers(session, fact)
     return msgspec.structs.replace(
         session,
         charging_state=fact.charging_state or session.charging_state,
@@ -114,21 +119,30 @@ def fold_all(facts: Iterable[Fact]) -> Session:
     return session
 
 
-def _add_registers(session: Session, registers: tuple[tuple[datetime, int], ...]) -> Session:
-    start, last, last_at = session.start_wh, session.last_wh, session.last_wh_at
+def _add_registers(session: Session, fact: Fact) -> Session:
+    start, last, last_at, high = session.start_wh, session.last_wh, session.last_wh_at, session.high_wh
     energy, flags = session.energy_wh, session.flags
-    for at, register in registers:
+    for at, register in fact.registers:
         if last is None or last_at is None:
+            if register == 0 and fact.offline:
+                flags = _with(flags, REGISTER_AT_ZERO)  # a station that could not read its meter yet
+                continue
             start = register
+        elif at < last_at <= fact.at:
+            continue  # told before: Ended may repeat the samples of the whole transaction (OCPP 2.0.1, E06)
         elif register < last:
             flags = _with(flags, REGISTER_WENT_BACK)
-        elif register - last > MAX_POWER_W * max(0.0, (at - last_at).total_seconds()) / 3600 + JUMP_SLACK_WH:
-            flags = _with(flags, REGISTER_JUMPED)
+            high = last if high is None else max(high, last)
         else:
-            energy += register - last
+            # Back where it was, it had only stumbled; what lies between was not used.
+            base, high = (high, None) if high is not None and register >= high else (last, high)
+            if register - base > MAX_POWER_W * max(0.0, (at - last_at).total_seconds()) / 3600 + JUMP_SLACK_WH:
+                flags = _with(flags, REGISTER_JUMPED)
+            else:
+                energy += register - base
         last, last_at = register, at
     return msgspec.structs.replace(
-        session, start_wh=start, last_wh=last, last_wh_at=last_at, energy_wh=energy, flags=flags
+        session, start_wh=start, last_wh=last, last_wh_at=last_at, high_wh=high, energy_wh=energy, flags=flags
     )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from cloud.domain import measurands
-from cloud.series.port import Point
 from cloud.store.registry import MAX_EVSES
 from cloud.unit import Unit
 from protocol.errors import ProtocolError
@@ -15,9 +14,5 @@ from protocol.errors import ProtocolError
 def handle(unit: Unit, station: str, request: Any, payload: bytes) -> Mapping[str, Any]:
     if not 0 <= request.evse_id <= MAX_EVSES:
         raise ProtocolError("PropertyConstraintViolation", f"no station has EVSE {request.evse_id}")
-    unit.points.extend(
-        Point(station, request.evse_id, one.at, {sample.field: sample.value for sample in one.samples})
-        for one in measurands.read(request.meter_value)
-        if one.samples
-    )
+    unit.measure(station, request.evse_id, measurands.read(request.meter_value))
     return {}

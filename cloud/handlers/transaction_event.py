@@ -9,7 +9,6 @@ import msgspec
 
 from cloud.domain import facts
 from cloud.handlers.authorize import token_info
-from cloud.series.port import Point
 from cloud.store.registry import MAX_CONNECTORS, MAX_EVSES
 from cloud.unit import Unit
 from protocol.errors import ProtocolError
@@ -18,19 +17,16 @@ from protocol.errors import ProtocolError
 def handle(unit: Unit, station: str, request: Any, payload: bytes) -> Mapping[str, Any]:
     samples = facts.sampled(request)
     fact = facts.fact(request, samples)
-    if not 1 <= (fact.evse or 1) <= MAX_EVSES or not 0 <= (fact.connector or 0) <= MAX_CONNECTORS:
+    evse_known = fact.evse is None or 1 <= fact.evse <= MAX_EVSES
+    if not evse_known or not 0 <= (fact.connector or 0) <= MAX_CONNECTORS:
         raise ProtocolError(
             "PropertyConstraintViolation", f"no station has EVSE {fact.evse} connector {fact.connector}"
         )
     entry = unit.books.post(station, request.transaction_info.transaction_id, fact, payload)
-    evse = entry.session.evse
+    evse = entry.session.evse or fact.evse
     if evse is not None:
         # Also for a repeated event: its first coming may have been committed, and its samples not yet written.
-        unit.points.extend(
-            Point(station, evse, one.at, {sample.field: sample.value for sample in one.samples})
-            for one in samples
-            if one.samples
-        )
+        unit.measure(station, evse, samples)
     if fact.kind != "Updated":
         unit.changed_stations.add(station)
     if request.id_token is msgspec.UNSET:

@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from cloud.errors import CloudError
+
+
+class SeriesError(CloudError, OSError):
+    """The store cannot be used now. The same points may be written later."""
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
@@ -33,7 +39,10 @@ class SeriesStore(Protocol):
         """Close; what was written is safe."""
 
     def write(self, points: Sequence[Point]) -> None:
-        """Keep these. When it returns they are safe. The same point twice is kept once; fields of one moment add up."""
+        """Keep these. When it returns they are safe. The same point twice is kept once; fields of one moment add up.
+
+        Raises SeriesError, and has then kept none of them.
+        """
 
     def read(self, station: str, evse: int, field: str, start: datetime, end: datetime) -> list[Value]:
         """Values with start <= time <= end, in the order of time."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from cloud.series.port import Point, Value
+from cloud.series.port import Point, SeriesError, Value
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -50,17 +50,19 @@ class SqliteSeries:
             for point in points
         ]
         with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
             try:
+                self._db.execute("BEGIN IMMEDIATE")
                 self._db.executemany(
                     "INSERT INTO points VALUES (?, ?, ?, ?)"
                     " ON CONFLICT DO UPDATE SET fields = json_patch(fields, excluded.fields)",
                     rows,
                 )
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+                self._db.execute("COMMIT")
+            except sqlite3.OperationalError as error:
+                raise SeriesError(str(error)) from error
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
 
     def read(self, station: str, evse: int, field: str, start: datetime, end: datetime) -> list[Value]:
         rows = self._select("t, json_extract(fields, '$.' || ?) AS value", (field,), station, evse, start, end)

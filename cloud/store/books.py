@@ -24,11 +24,12 @@ Key = tuple[str, str]
 
 
 class _Folded(msgspec.Struct, omit_defaults=True):
-    """What the `folded` column holds: how far the fold has come."""
+    """What the `folded` column holds: how far the fold has come, and which driver asked for the session, if one did."""
 
     session: Session = Session()
     last: int = -1
     missing: tuple[tuple[int, int], ...] = ()
+    asked_by: str | None = None
 
 
 _decode = msgspec.json.Decoder(_Folded).decode
@@ -37,7 +38,11 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(slots=True)
 class Entry:
-    """One session while a batch is being handled."""
+    """One session while a batch is being handled.
+
+    asked_by: the driver who started it from afar. stale: an event came late, so that the fold must be made anew.
+    unplaced: it has an event that did not say at which EVSE, when nobody knew that yet.
+    """
 
     no: int
     id: str
@@ -46,6 +51,10 @@ class Entry:
     created_at: datetime
     session: Session
     sequence: Sequence
+    asked_by: str | None = None
+    id_token: str | None = None
+    unplaced: bool = False
+    stale: bool = False
     changed: bool = False
 
 
@@ -74,7 +83,10 @@ class Books:
                 self._entries[row.station, row.transaction_id] = _entry(row)
 
     def post(self, station: str, transaction_id: str, fact: Fact, payload: bytes) -> Entry:
-        """Enter one event. Posting it again changes nothing. Answers the session's entry."""
+        """Enter one event. Posting it again changes nothing. Answers the session's entry.
+
+        When an event came late, the entry's session is only right after `flush`: it is folded anew once for a batch.
+        """
         key = (station, transaction_id)
         self.load([key])
         entry = self._entries.get(key)
@@ -90,24 +102,36 @@ class Books:
             {"session": entry.no, "seq_no": fact.seq_no, "received_at": self._now, "payload": payload}
         )
         if arrival is Arrival.LATE:
-            entry.session = self._fold_anew(entry.no)
-        else:
+            entry.stale = True
+        elif not entry.stale:
             entry.session = fold(entry.session, fact)
         if fact.remote_start_id is not None:
             self._take_over_pending(entry, fact.remote_start_id)
-        if entry.driver is None and entry.session.id_token is not None:
-            entry.driver = self._driver_of(entry.session.id_token)
+        entry.unplaced = entry.unplaced or (fact.evse is None and entry.session.evse is None)
         entry.changed = True
         return entry
 
-    def flush(self) -> None:
-        """Write what `post` changed."""
+    def flush(self) -> list[Entry]:
+        """Write what `post` changed. Answers the sessions with events whose EVSE has only become known now."""
         self._append()
-        rows = [_row(entry, self._now) for entry in self._entries.values() if entry.changed]
+        changed = [entry for entry in self._entries.values() if entry.changed]
+        for entry in changed:
+            if entry.stale:
+                entry.session, entry.stale = fold_all(map(self._read_fact, self.payloads(entry))), False
+            if entry.asked_by is not None:
+                entry.driver = entry.asked_by
+            elif entry.session.id_token is not None and entry.session.id_token != entry.id_token:
+                entry.driver = self._driver_of(entry.session.id_token)
+        rows = [_row(entry, self._now) for entry in changed]
         if rows:
             statement = update(sessions).where(sessions.c.no == bindparam("key"))
             values: dict[str, Any] = {name: bindparam(name) for name in rows[0] if name != "key"}
             self._connection.execute(statement.values(values), rows)
+        return [entry for entry in changed if entry.unplaced and entry.session.evse is not None]
+
+    def payloads(self, entry: Entry) -> Iterable[bytes]:
+        """Every event of a session, as it came."""
+        return self._connection.scalars(select(events.c.payload).where(events.c.session == entry.no))
 
     def _open(self, station: str, transaction_id: str, fact: Fact) -> Entry:
         pending = self._pending(station, fact.remote_start_id)
@@ -115,7 +139,9 @@ class Books:
             self._connection.execute(
                 update(sessions).where(sessions.c.no == pending.no).values(transaction_id=transaction_id)
             )
-            return _entry(pending)
+            entry = _entry(pending)
+            entry.asked_by = pending.driver
+            return entry
         session = new_id(self._now)
         no = self._connection.execute(
             insert(sessions)
@@ -148,16 +174,12 @@ class Books:
         pending = self._pending(entry.station, remote_start_id)
         if pending is not None:
             self._connection.execute(delete(sessions).where(sessions.c.no == pending.no))
-            entry.id, entry.driver, entry.created_at = pending.id, pending.driver, pending.created_at
+            entry.id, entry.asked_by, entry.created_at = pending.id, pending.driver, pending.created_at
 
     def _driver_of(self, id_token: str) -> str | None:
-        query = select(id_tokens.c.driver).where(id_tokens.c.id_token == id_token, id_tokens.c.driver.is_not(None))
+        known = id_tokens.c.id_token.in_({id_token, id_token.upper()})  # as Authorize compares them
+        query = select(id_tokens.c.driver).where(known, id_tokens.c.driver.is_not(None))
         return self._connection.scalar(query.limit(1))
-
-    def _fold_anew(self, no: int) -> Session:
-        self._append()
-        query = select(events.c.payload).where(events.c.session == no)
-        return fold_all(self._read_fact(payload) for payload in self._connection.scalars(query))
 
     def _append(self) -> None:
         if self._appended:
@@ -168,7 +190,18 @@ class Books:
 def _entry(row: Row[Any]) -> Entry:
     folded = _decode(row.folded) if row.folded else _Folded()
     sequence = Sequence(folded.last, folded.missing)
-    return Entry(row.no, row.id, row.station, row.driver, row.created_at, folded.session, sequence)
+    return Entry(
+        row.no,
+        row.id,
+        row.station,
+        row.driver,
+        row.created_at,
+        folded.session,
+        sequence,
+        asked_by=folded.asked_by,
+        id_token=folded.session.id_token,
+        unplaced=folded.session.evse is None and folded.last >= 0,
+    )
 
 
 def _row(entry: Entry, now: datetime) -> dict[str, Any]:
@@ -194,5 +227,5 @@ def _row(entry: Entry, now: datetime) -> dict[str, Any]:
         "complete": session.ended and session.started and sequence.complete,
         "flags": ",".join(flags),
         "remote_start_id": session.remote_start_id,
-        "folded": _encode(_Folded(session, sequence.last, sequence.missing)),
+        "folded": _encode(_Folded(session, sequence.last, sequence.missing, entry.asked_by)),
     }

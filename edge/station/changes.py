@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from edge.station.state import Ending, Evse, Now, Station
+from edge.station.state import Ending, Evse, Now, Station, Stop
 
 #: How long a transaction that ends waits for a reading with the contactor open, s. A meter answers within half of one.
 LAST_READING_S = 3.0
@@ -24,12 +24,9 @@ def with_evse(station: Station, number: int, **changes: Any) -> Station:
     return replace(station, evses=evses)
 
 
-def ending(stopped_reason: str, trigger: str, now: Now) -> Ending:
-    """The end of a transaction: power is cut at once, and the meter read once more before Ended is sent.
-
-    stopped_reason, trigger: OCPP's ReasonEnumType and TriggerReasonEnumType.
-    """
-    return Ending(stopped_reason, trigger, now.utc, now.mono, now.mono + LAST_READING_S)
+def ending(stop: Stop, now: Now) -> Ending:
+    """The end of a transaction: power is cut at once, and the meter read once more before Ended is sent."""
+    return Ending(stop, now.mono, now.mono + LAST_READING_S)
 
 
 def free_evse(station: Station) -> Evse | None:

@@ -34,10 +34,12 @@ from edge.station.ports import (
     Tick,
 )
 from edge.station.settle import settle
-from edge.station.state import Asking, Authorization, Evse, Measured, Now, Settings, Station
+from edge.station.state import Asking, Authorization, Evse, Measured, Now, Settings, Station, Stop
 
 #: Pause before the next BootNotification when the CSMS has not answered one, beside the time waited for it, s.
 BOOT_RETRY_S = 2.0
+#: No interval that a CSMS asks for is taken for longer than this, s.
+LONGEST_INTERVAL_S = 86_400
 
 
 def initial(
@@ -55,7 +57,7 @@ def initial(
 def step(station: Station, event: Event, now: Now) -> tuple[Station, list[Action]]:
     """The station after an event, and what to do, in the order in which to do it."""
     actions: list[Action] = []
-    station = _react(station, event, now, actions)
+    station = _react(_lapse(station, now), event, now, actions)
     evses = []
     for evse in station.evses:
         station, evse = settle(station, evse, now, actions)
@@ -73,7 +75,7 @@ def wake_mono(station: Station) -> float | None:
         times.append(evse.authorization.until_mono if evse.authorization else None)
         times.append(evse.ending.deadline_mono if evse.ending else None)
         times.append(evse.refused_mono)
-        if evse.transaction and not evse.ending:
+        if evse.transaction and not evse.ending and not evse.resumed:
             times.append(evse.sample_mono)
     return min((at for at in times if at is not None), default=None)
 
@@ -104,15 +106,17 @@ def _react(station: Station, event: Event, now: Now, actions: list[Action]) -> S
         case Answered():
             return _answer(station, event, now)
         case Resumed():
-            return with_evse(station, event.evse, transaction=event.transaction, resumed=True, sample_mono=now.mono)
+            stop = event.transaction.stop
+            end = None if stop is None else ending(stop, now)
+            return with_evse(station, event.evse, transaction=event.transaction, resumed=True, ending=end)
         case Tick():
-            return _lapse(station, now)
+            return station
 
 
 def _card(station: Station, event: CardRead, now: Now, actions: list[Action]) -> Station:
     for evse in station.evses:
         if evse.transaction is not None and evse.transaction.id_token == event.id_token and evse.ending is None:
-            return with_evse(station, evse.number, ending=ending("Local", "StopAuthorized", now))
+            return with_evse(station, evse.number, ending=ending(Stop("Local", "StopAuthorized", now.utc), now))
         if evse.authorization is not None and evse.authorization.id_token == event.id_token:
             return with_evse(station, evse.number, authorization=None)
     target = free_evse(station)
@@ -165,8 +169,11 @@ def _answer(station: Station, event: Answered, now: Now) -> Station:
     if event.action == "BootNotification" and not station.booted:
         if event.response is None:
             return replace(station, boot_mono=now.mono + BOOT_RETRY_S)
-        interval = float(event.response.interval) or BOOT_RETRY_S
-        if event.response.status != "Accepted":
+        accepted = event.response.status == "Accepted"
+        interval = float(min(event.response.interval, LONGEST_INTERVAL_S))
+        if interval <= 0:  # the station chooses
+            interval = station.settings.heartbeat_s if accepted else BOOT_RETRY_S
+        if not accepted:
             return replace(station, boot_mono=now.mono + interval)
         return replace(station, booted=True, boot_mono=None, heartbeat_s=interval, heartbeat_mono=now.mono + interval)
     return station

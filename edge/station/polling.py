@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import structlog
 
-from hardware.ports import Device, DeviceError
+from hardware.ports import Device
 
 log = structlog.get_logger(__name__)
 
@@ -69,7 +69,7 @@ class Poller:
                     self._device.start()
                     up = True
                 self._poll()
-            except DeviceError as error:
+            except Exception as error:  # noqa: BLE001 - whatever went wrong, a meter that is not read must not go unnoticed
                 if not told and time.monotonic() - well >= self._patience_s:
                     told = True
                     log.error("device lost", device=self._name, why=str(error))

@@ -98,6 +98,7 @@ class Pump:
         """Nothing that was sent, or waited to be, will be answered; the outbox keeps what is its."""
         dropped = [Answered(send.action, send.payload, None) for send in self._waiting]
         self._waiting.clear()
+        self._rest_until = 0.0
         if self._flight is not None:
             dropped.append(self._drop())
         return dropped

@@ -277,12 +277,14 @@ class Runtime:
 
     def _look_at_contactors(self, number: int) -> None:
         """Contacts that are closed though we opened them are welded: nobody may use this EVSE any more."""
-        evse = self.station.evse(number)
-        opened = self._opened_mono.get(number, 0.0)
-        if evse is None or evse.closed is not None or self._clock().mono - opened < ARMATURE_S:
-            return
+        before, opened = self.station.evse(number), self._opened_mono.get(number, 0.0)
         connectors = self._devices.evses[number].connectors.values()
         welded = any(connector.contactor.closed for connector in connectors)
+        evse = self.station.evse(number)
+        if before is None or evse is None or before.closed is not None or evse.closed is not None:
+            return  # looked before and after: the loop may have switched meanwhile
+        if opened != self._opened_mono.get(number, 0.0) or self._clock().mono - opened < ARMATURE_S:
+            return
         if welded != (CONTACTOR_WELDED in evse.faults):
             event = FaultRaised if welded else FaultCleared
             self._events.put(event(number, CONTACTOR_WELDED))

@@ -9,8 +9,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from edge.station.changes import ending
-from edge.station.ports import Action, Close, Open, ReadMeter, Send, Show
-from edge.station.state import Evse, Measured, Now, Station
+from edge.station.ports import Action, Close, Open, ReadMeter, Save, Send, Show
+from edge.station.state import Evse, Now, Station, Stop
 from edge.station.transaction import open_transaction, report
 from hardware.ports import Light
 
@@ -19,7 +19,8 @@ def settle(station: Station, evse: Evse, now: Now, actions: list[Action]) -> tup
     """Bring one EVSE in line with what is known, and add to `actions` what that takes."""
     if evse.transaction is not None and evse.ending is None and evse.plugged != evse.transaction.connector:
         reason = ("PowerLoss", "AbnormalCondition") if evse.resumed else ("EVDisconnected", "EVDeparted")
-        evse = replace(evse, ending=ending(*reason, now))
+        evse = replace(evse, ending=ending(Stop(*reason, now.utc), now))
+    evse = _note_stop(evse, actions)
     if _may_start(evse):
         station, evse = _start(station, evse, now, actions)
     evse = _switch(evse, actions)
@@ -27,6 +28,15 @@ def settle(station: Station, evse: Evse, now: Now, actions: list[Action]) -> tup
         evse = (_update if evse.ending is None else _finish)(station, evse, now, actions)
     evse = _show(station, evse, now, actions)
     return station, _tell_status(station, evse, now, actions)
+
+
+def _note_stop(evse: Evse, actions: list[Action]) -> Evse:
+    """Write down that the transaction is to end: a power cut before it has must not let power flow again."""
+    if evse.transaction is None or evse.ending is None or evse.transaction.stop is not None:
+        return evse
+    transaction = replace(evse.transaction, stop=evse.ending.stop)
+    actions.append(Save(evse.number, transaction))
+    return replace(evse, transaction=transaction)
 
 
 def _may_start(evse: Evse) -> bool:
@@ -89,24 +99,19 @@ def _finish(station: Station, evse: Evse, now: Now, actions: list[Action]) -> Ev
     fresh = measured is not None and measured.asked_mono >= end.since_mono
     if not fresh and now.mono < end.deadline_mono and not evse.faults:
         return evse
-    evse = replace(evse, transaction=replace(transaction, charging_state="EVConnected" if evse.plugged else "Idle"))
+    finishing = evse.plugged == transaction.connector
+    evse = replace(evse, transaction=replace(transaction, charging_state="EVConnected" if finishing else "Idle"))
     evse, send, save = report(
         evse,
         "Ended",
-        end.trigger,
-        end.at,
+        end.stop.trigger,
+        end.stop.at,
         online=station.online,
-        stopped_reason=end.stopped_reason,
-        measured=_not_before(evse, measured),
+        stopped_reason=end.stop.stopped_reason,
+        measured=measured,
     )
     actions += [save, send]
-    return replace(evse, ending=None, resumed=False, finishing=evse.plugged is not None)
-
-
-def _not_before(evse: Evse, measured: Measured | None) -> Measured | None:
-    """A reading that is older than what was reported already says nothing new."""
-    reported = evse.transaction.register_at if evse.transaction else None
-    return None if measured is None or (reported is not None and measured.utc < reported) else measured
+    return replace(evse, ending=None, resumed=False, finishing=finishing)
 
 
 def _update(station: Station, evse: Evse, now: Now, actions: list[Action]) -> Evse:
@@ -125,7 +130,7 @@ def _update(station: Station, evse: Evse, now: Now, actions: list[Action]) -> Ev
         return evse  # the meter has not been read since the restart: tell when it has
     evse = replace(evse, resumed=False, transaction=replace(transaction, charging_state=state))
     # A silent meter must not be quoted: its last reading may be long ago.
-    measured = None if evse.faults else _not_before(evse, evse.measured)
+    measured = None if evse.faults else evse.measured
     evse, send, save = report(evse, "Updated", trigger, now.utc, online=station.online, measured=measured)
     actions += [save, send]
     return replace(evse, sample_mono=now.mono + station.settings.sample_s)

@@ -7,7 +7,7 @@ journal. Deadlines are on the monotonic clock, times that leave the station on t
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -21,6 +21,10 @@ class Now(NamedTuple):
     mono: float
 
 
+#: Longer than no time at all, or the station would do nothing else; a day at most.
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the station behaves. OCPP's own name, where it has one, in brackets.
 
@@ -32,14 +36,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     answer_s: how long the CSMS may take to answer a call before it is made again (MessageTimeout).
     """
 
-    sample_s: float = 10.0
-    connection_timeout_s: float = 60.0
-    heartbeat_s: float = 60.0
-    suspended_w: float = 50.0
-    suspended_s: float = 15.0
-    refused_s: float = 3.0
-    authorize_s: float = 10.0
-    answer_s: float = 15.0
+    sample_s: Seconds = 10.0
+    connection_timeout_s: Seconds = 60.0
+    heartbeat_s: Seconds = 60.0
+    suspended_w: Annotated[float, msgspec.Meta(ge=0)] = 50.0
+    suspended_s: Seconds = 15.0
+    refused_s: Seconds = 3.0
+    authorize_s: Seconds = 10.0
+    answer_s: Seconds = 15.0
 
 
 class IdToken(msgspec.Struct, frozen=True):
@@ -65,8 +69,16 @@ class Authorization(msgspec.Struct, frozen=True):
     remote_start_id: int | None = None
 
 
+class Stop(msgspec.Struct, frozen=True):
+    """When a transaction was told to end, and why: OCPP's ReasonEnumType and TriggerReasonEnumType."""
+
+    stopped_reason: str
+    trigger: str
+    at: datetime
+
+
 class Transaction(msgspec.Struct, frozen=True):
-    """An open transaction. seq_no: of the next event. register_wh: the last one reported, Wh, at register_at."""
+    """An open transaction. seq_no: of the next event. stop: set once it is to end, and never taken back."""
 
     id: str
     id_token: IdToken
@@ -75,16 +87,13 @@ class Transaction(msgspec.Struct, frozen=True):
     seq_no: int = 0
     charging_state: str = "Charging"
     remote_start_id: int | None = None
-    register_wh: int | None = None
-    register_at: datetime | None = None
+    stop: Stop | None = None
 
 
 class Ending(msgspec.Struct, frozen=True):
     """A transaction that ends as soon as the meter has been read with the contactor open, or at deadline_mono."""
 
-    stopped_reason: str
-    trigger: str
-    at: datetime
+    stop: Stop
     since_mono: float
     deadline_mono: float
 

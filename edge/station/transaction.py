@@ -60,9 +60,6 @@ def report(
         payload["idToken"] = {"idToken": transaction.id_token.id_token, "type": transaction.id_token.type}
     if measured is not None:
         payload["meterValue"] = [_meter_value(measured, evse.soc_pct, _CONTEXT[kind])]
-        transaction = msgspec.structs.replace(
-            transaction, register_wh=measured.reading.energy_wh, register_at=measured.utc
-        )
     advanced = None if kind == "Ended" else msgspec.structs.replace(transaction, seq_no=transaction.seq_no + 1)
     send = Send("TransactionEvent", payload, durable=True)
     return msgspec.structs.replace(evse, transaction=advanced), send, Save(evse.number, advanced)

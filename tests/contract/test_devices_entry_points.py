@@ -24,8 +24,18 @@ def named_drivers() -> list[tuple[str, str, str]]:
     ]
 
 
-def test_setup_names_drivers_of_all_six_kinds() -> None:
-    assert {kind for kind, _, _ in named_drivers()} == {"nfc", "power", "indicator", "meter", "plug", "vehicle"}
+def test_setup_names_drivers_of_every_kind() -> None:
+    assert {kind for kind, _, _ in named_drivers()} == {
+        "nfc",
+        "power",
+        "indicator",
+        "meter",
+        "plug",
+        "pilot",
+        "vehicle",
+        "safety",
+        "thermometer",
+    }
 
 
 @pytest.mark.parametrize(("kind", "name", "target"), named_drivers())

@@ -84,7 +84,7 @@ def test_a_silent_meter_opens_the_contactor_and_the_session_goes_on_when_it_answ
     demo.do("cs-1", "meter", evse=1, silent=True)
     faulted = demo.wait_status("cs-1", "inoperative")
     assert faulted["detail"] == "Faulted"
-    assert demo.seen("cs-1")["connectors"][0]["closed"] is False
+    wait_for(lambda: not demo.seen("cs-1")["connectors"][0]["closed"], 1)
     demo.do("cs-1", "meter", evse=1, silent=False)
     wait_for(lambda: demo.seen("cs-1")["power_w"] > 0, 15)
     demo.wait_status("cs-1", "occupied")

@@ -13,9 +13,10 @@ from edge.station.state import Authorization, Evse, IdToken, Now, Station
 
 def handle(station: Station, call: CallReceived, now: Now, actions: list[Action]) -> Station:
     request = call.request
-    evse = free_evse(station) if request.evse_id is msgspec.UNSET else station.evse(request.evse_id)
-    repeated = evse is not None and _has_begun(evse, request.remote_start_id)
-    reason = None if repeated else _why_not(evse)
+    # This very start may have been accepted before: our answer was lost, and it is asked again.
+    begun = next((evse for evse in station.evses if _has_begun(evse, request.remote_start_id)), None)
+    evse = begun or (free_evse(station) if request.evse_id is msgspec.UNSET else station.evse(request.evse_id))
+    reason = None if begun else _why_not(evse)
     if evse is None or reason is not None:
         info = {"reasonCode": reason or "UnknownEvse"}
         actions.append(Reply(call.message_id, call.action, {"status": "Rejected", "statusInfo": info}))
@@ -24,7 +25,7 @@ def handle(station: Station, call: CallReceived, now: Now, actions: list[Action]
     if evse.transaction is not None:
         payload["transactionId"] = evse.transaction.id
     actions.append(Reply(call.message_id, call.action, payload))
-    if repeated:
+    if begun:
         return station
     token = IdToken(request.id_token.id_token, request.id_token.type)
     until = now.mono + station.settings.connection_timeout_s
@@ -33,7 +34,6 @@ def handle(station: Station, call: CallReceived, now: Now, actions: list[Action]
 
 
 def _has_begun(evse: Evse, remote_start_id: int) -> bool:
-    """Whether this very start was accepted before: our answer was lost, and it is asked again."""
     begun = [part.remote_start_id for part in (evse.authorization, evse.transaction) if part is not None]
     return remote_start_id in begun
 

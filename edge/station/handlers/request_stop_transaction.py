@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edge.station.changes import ending, with_evse
 from edge.station.ports import Action, CallReceived, Reply
-from edge.station.state import Now, Station
+from edge.station.state import Now, Station, Stop
 
 
 def handle(station: Station, call: CallReceived, now: Now, actions: list[Action]) -> Station:
@@ -14,7 +14,7 @@ def handle(station: Station, call: CallReceived, now: Now, actions: list[Action]
             actions.append(Reply(call.message_id, call.action, {"status": "Accepted"}))
             if evse.ending is not None:
                 return station
-            return with_evse(station, evse.number, ending=ending("Remote", "RemoteStop", now))
+            return with_evse(station, evse.number, ending=ending(Stop("Remote", "RemoteStop", now.utc), now))
     payload = {"status": "Rejected", "statusInfo": {"reasonCode": "TxNotFound"}}
     actions.append(Reply(call.message_id, call.action, payload))
     return station

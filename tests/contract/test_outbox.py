@@ -1,0 +1,156 @@
+"""What every outbox promises: in order, all at once, and still there after a power cut."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edge.outbox import SqliteOutbox
+from edge.station.ports import Item, Save, Send
+from edge.station.state import IdToken, Stop, Transaction
+
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+Reopen = Callable[[], SqliteOutbox]
+
+
+def transaction(name: str = "tx-1", seq_no: int = 1) -> Transaction:
+    stop = Stop("Local", "StopAuthorized", NOON)
+    return Transaction(name, IdToken("04A1", "ISO14443"), 1, NOON, seq_no=seq_no, remote_start_id=7, stop=stop)
+
+
+def send(number: int) -> Send:
+    return Send("TransactionEvent", {"seqNo": number, "timestamp": NOON}, durable=True)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "not" / "there" / "station.sqlite"
+
+
+@pytest.fixture
+def reopen(path: Path) -> Iterator[Reopen]:
+    """A new outbox on the same file; those before are left as a killed process leaves them: neither closed nor told."""
+    made: list[SqliteOutbox] = []
+
+    def make() -> SqliteOutbox:
+        outbox = SqliteOutbox(path)
+        outbox.start()
+        made.append(outbox)
+        return outbox
+
+    yield make
+    for outbox in made:
+        outbox.stop()
+
+
+@pytest.fixture
+def outbox(reopen: Reopen) -> SqliteOutbox:
+    return reopen()
+
+
+def drain(outbox: SqliteOutbox) -> list[int]:
+    numbers = []
+    while (item := outbox.head()) is not None:
+        numbers.append(msgspec.json.decode(item.payload)["seqNo"])
+        outbox.done(item.key)
+    return numbers
+
+
+def test_a_new_one_is_empty(outbox: SqliteOutbox) -> None:
+    assert (outbox.head(), outbox.count(), outbox.journal()) == (None, 0, [])
+
+
+def test_calls_come_out_in_the_order_they_were_kept(outbox: SqliteOutbox) -> None:
+    outbox.commit([send(0), send(1)], [])
+    outbox.commit([send(2)], [])
+    assert outbox.count() == 3
+    assert drain(outbox) == [0, 1, 2]
+
+
+def test_the_head_stays_until_it_is_done(outbox: SqliteOutbox) -> None:
+    outbox.commit([send(0)], [])
+    head = outbox.head()
+    assert head == Item(1, "TransactionEvent", b'{"seqNo":0,"timestamp":"2026-11-23T12:00:00Z"}', 0)
+    assert outbox.head() == head
+
+
+def test_what_was_committed_survives_a_kill(outbox: SqliteOutbox, reopen: Reopen) -> None:
+    outbox.commit([send(0), send(1)], [Save(1, transaction()), Save(2, transaction("tx-2"))])
+    outbox.failed(1)
+    again = reopen()
+    head = again.head()
+    assert head is not None
+    assert (head.attempts, again.count()) == (1, 2)
+    assert again.journal() == [Save(1, transaction()), Save(2, transaction("tx-2"))]
+
+
+def test_calls_and_journal_are_kept_together_or_not_at_all(outbox: SqliteOutbox, path: Path) -> None:
+    outbox.commit([send(0)], [Save(1, transaction())])
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute(
+        "CREATE TRIGGER full BEFORE INSERT ON journal BEGIN SELECT RAISE(ABORT, 'no room is left on the disk'); END"
+    )
+    connection.close()
+    with pytest.raises(sqlite3.IntegrityError):
+        outbox.commit([send(1)], [Save(2, transaction("tx-2"))])
+    assert (drain(outbox), outbox.journal()) == ([0], [Save(1, transaction())])
+
+
+def test_the_journal_holds_the_last_word_on_each_evse(outbox: SqliteOutbox) -> None:
+    outbox.commit([], [Save(1, transaction()), Save(1, transaction(seq_no=2)), Save(2, transaction("tx-2"))])
+    outbox.commit([], [Save(2, None)])
+    assert outbox.journal() == [Save(1, transaction(seq_no=2))]
+    outbox.commit([], [Save(1, None), Save(3, None)])
+    assert outbox.journal() == []
+
+
+def test_failures_are_counted_and_the_call_keeps_its_place(outbox: SqliteOutbox) -> None:
+    outbox.commit([send(0), send(1)], [])
+    assert [outbox.failed(1), outbox.failed(1)] == [1, 2]
+    assert drain(outbox) == [0, 1]
+
+
+def buried(path: Path) -> list[tuple[bytes, str, str]]:
+    connection = sqlite3.connect(path)
+    rows = connection.execute("SELECT payload, code, description FROM dead_letters ORDER BY rowid").fetchall()
+    connection.close()
+    return rows
+
+
+def test_what_is_buried_is_out_of_the_way_and_not_away(outbox: SqliteOutbox, path: Path) -> None:
+    outbox.commit([send(0), send(1)], [])
+    outbox.bury(1, "FormatViolation", "no such field")
+    assert buried(path) == [(b'{"seqNo":0,"timestamp":"2026-11-23T12:00:00Z"}', "FormatViolation", "no such field")]
+    assert drain(outbox) == [1]
+
+
+def test_every_call_that_is_buried_is_kept_also_when_the_outbox_was_empty_between(
+    outbox: SqliteOutbox, path: Path
+) -> None:
+    """SQLite gives the number of a row that is gone to the next one."""
+    for number in range(3):
+        outbox.commit([send(number)], [])
+        head = outbox.head()
+        assert head is not None
+        outbox.bury(head.key, "FormatViolation", str(number))
+    assert [description for _, _, description in buried(path)] == ["0", "1", "2"]
+    assert outbox.count() == 0
+
+
+def test_to_bury_or_forget_what_is_gone_does_nothing(outbox: SqliteOutbox, path: Path) -> None:
+    outbox.bury(7, "FormatViolation", "")
+    outbox.done(7)
+    assert (buried(path), outbox.count()) == ([], 0)
+
+
+def test_it_may_be_stopped_twice_and_started_again(outbox: SqliteOutbox) -> None:
+    outbox.commit([send(0)], [])
+    outbox.stop()
+    outbox.stop()
+    outbox.start()
+    assert drain(outbox) == [0]
