@@ -7,10 +7,12 @@ The one place where drivers meet gpiozero's pin factories: the Pi's own, gpiozer
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import gpiozero  # type: ignore[import-untyped]
 
+from hardware.bus import open_i2c
 from hardware.ports import DeviceError
 from wiring.pins import Pin, PinError, PinMap
 
@@ -43,6 +45,19 @@ class Board:
         gpios = [self._pin(name, "out").gpio for name in (red, green, blue)]
         return self._device(gpiozero.RGBLED, *gpios, active_high=active_high)
 
+    def pwm(self, name: str, frequency_hz: int) -> Any:
+        """A gpiozero PWMOutputDevice, steadily low. Its value is the share of the period that it is high, 0 to 1."""
+        return self._device(gpiozero.PWMOutputDevice, self._pin(name, "out").gpio, frequency=frequency_hz)
+
+    def i2c(self) -> Any:
+        """The header's I2C bus, as a `busio.I2C`: the factory's, where it emulates one, else the Pi's own.
+
+        Raises what Blinka raises where there is none: ImportError, AttributeError, NotImplementedError, ValueError,
+        RuntimeError or OSError.
+        """
+        emulated: Callable[[], Any] | None = getattr(self.factory, "open_i2c", None)
+        return open_i2c(self.pins) if emulated is None else emulated()
+
     @staticmethod
     def release(device: Any) -> None:
         """Switch an output device off and let go of its pins. Never raises."""
@@ -62,3 +77,7 @@ class Board:
         except gpiozero.GPIOZeroError as error:
             where = ", ".join(f"GPIO{gpio}" for gpio in gpios)
             raise DeviceError(f"{kind.__name__} on {where} can not be had: {error}") from error
+
+
+#: How an I2C driver comes by its bus; tests pass another.
+OpenI2C = Callable[[Board], Any]

@@ -102,6 +102,58 @@ class PlugSensor(Device, Protocol):
         """Call this with the new value at every change, from the driver's own thread. None: no longer."""
 
 
+class PilotState(Enum):
+    """What the control pilot says, by its high level: IEC 61851-1, table A.4."""
+
+    A = "A"  # 12 V: no vehicle
+    B = "B"  # 9 V: connected, not ready
+    C = "C"  # 6 V: ready to charge
+    D = "D"  # 3 V: ready to charge, and the place must be ventilated
+    E = "E"  # 0 V, or no level that there may be: shorted to earth, or no supply of the pilot
+    F = "F"  # -12 V: the station is not available
+
+
+class ControlPilot(Device, Protocol):
+    """The control pilot of one connector, IEC 61851-1 annex A. `start` and `stop` leave it at +12 V, without PWM.
+
+    It tells and measures; the contactor is the caller's, which must open within 100 ms of the vehicle leaving C
+    (table A.6).
+    """
+
+    def offer(self, limit_a: float | None) -> None:
+        """Tell the vehicle that it may draw this much, A, from 6 to 80. None: not ready to supply, +12 V without PWM.
+
+        Raises ValueError for a limit that no duty cycle can say, 0 and what lies between 0 and 6 A among them.
+        """
+
+    @property
+    def state(self) -> PilotState:
+        """As measured less than 0.5 s ago. Raises DeviceError, and never guesses, when the measurement fails."""
+
+    def on_change(self, callback: Callable[[PilotState | None], None] | None) -> None:
+        """Call this with the new state at every change, within about 50 ms, from the driver's own thread.
+
+        It is called with None when the measurement begins to fail: `state` then raises DeviceError, saying why. The
+        device must not be stopped from within the call. None instead of a callback: no longer.
+        """
+
+
+class TripSensor(Device, Protocol):
+    """A protective device that says that it has tripped: an emergency stop, a residual-current device."""
+
+    @property
+    def tripped(self) -> bool:
+        """Whether it has tripped; True as well when its wire is broken."""
+
+    def on_change(self, callback: Callable[[bool], None] | None) -> None:
+        """Call this with the new value at every change, from the driver's own thread. None: no longer."""
+
+
+class Thermometer(Device, Protocol):
+    def celsius(self) -> float:
+        """The temperature now, degrees Celsius. Takes up to a second."""
+
+
 class VehicleLink(Device, Protocol):
     """What can be asked of the vehicle itself. Many stations have none."""
 

@@ -1,7 +1,7 @@
 """Finds a driver by the name that a station's configuration uses.
 
 Drivers are entry points (setup.cfg, groups `colonnina.<kind>`), so that another package can bring one without a change
-here. Kinds: nfc, power, indicator, meter, plug, vehicle.
+here. Kinds: nfc, power, indicator, meter, plug, pilot, vehicle, safety, thermometer.
 """
 
 from __future__ import annotations

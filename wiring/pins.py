@@ -21,7 +21,15 @@ DIRECTIONS = ("out", "in", "bus")
 KEYS = frozenset({"gpio", "direction", "note"})
 RESERVED = {0: "the HAT EEPROM", 1: "the HAT EEPROM"}
 # Of a name that begins or ends so, the direction is known.
-ROLES = (("_feedback", "in"), ("plug_", "in"), ("contactor_", "out"), ("led_", "out"))
+ROLES = (
+    ("_feedback", "in"),
+    ("plug_", "in"),
+    ("contactor_", "out"),
+    ("led_", "out"),
+    ("pilot_", "out"),
+    ("emergency_stop", "in"),
+    ("rcd_trip", "in"),
+)
 # The SoC pulls GPIO 0 to 8 up from power-on until software runs: long enough for a contactor to close.
 FIRST_PULLED_DOWN = 9
 

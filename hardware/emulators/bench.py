@@ -29,6 +29,8 @@ from wiring.pins import PinMap
 __all__ = ["ConnectorBench", "EvseBench", "StationBench"]
 
 TICK_S = 0.2
+# Normally-closed contacts to ground, by their pins' names.
+SAFETY_CONTACTS = ("emergency_stop", "rcd_trip")
 
 
 class StationBench:
@@ -57,6 +59,7 @@ class StationBench:
         nfc, wire = self._port("nfc"), self._port("pins")
         self._chip = Pn532Chip(nfc.write)
         self._pins = PinsBench(pins, wire.write, self._outputs_changed)
+        self._trips = dict.fromkeys((name for name in SAFETY_CONTACTS if name in pins), False)
         self._world = World(evses, folder / "state.json", self._pins, self._later)
         nfc.on_data, wire.on_data, wire.on_hang_up = self._chip.feed, self._pins.feed, self._pins.hang_up
         self._ptys = [nfc, wire]
@@ -119,12 +122,20 @@ class StationBench:
         """Contacts that are closed, or close from now on, do not open any more; or do again."""
         self._loop.run(partial(self._world.weld, evse, connector, welded))
 
+    def trip(self, name: str, tripped: bool) -> None:
+        """Open a safety contact, emergency_stop or rcd_trip, or close it again. ValueError for one there is not.
+
+        Only the contact: no power is cut, so that it shows whether the station does.
+        """
+        self._loop.run(partial(self._trip, name, tripped))
+
     def snapshot(self) -> dict[str, Any]:
         """How everything is, ready for JSON.
 
-        card: UID or None. station_connected: whether the pins' wire is up. evses: each with plugged_connector,
-        connectors (commanded, commanded_at in s on the monotonic clock, closed, welded), power_w, current_a, voltage_v,
-        register_wh, soc_pct, vehicle, light (levels of red, green, blue, 0 to 1), meter_silent.
+        card: UID or None. station_connected: whether the pins' wire is up. tripped: by safety contact. evses: each with
+        plugged_connector, connectors (commanded, commanded_at in s on the monotonic clock, closed, welded, pilot: None
+        or its offered_a and high_v), power_w, current_a, voltage_v, register_wh, soc_pct, vehicle, light (levels of
+        red, green, blue, 0 to 1), meter_silent.
         """
         return self._loop.run(self._snapshot)
 
@@ -146,6 +157,8 @@ class StationBench:
     # What follows runs in the loop's thread.
 
     def _begin(self) -> None:
+        for name, tripped in self._trips.items():
+            self._pins.drive(name, tripped)  # open contact, high level
         self._world.begin()
         self._tick()
 
@@ -179,8 +192,19 @@ class StationBench:
         if tap == self._taps:  # else another card has been held to the reader meanwhile
             self._chip.card = None
 
+    def _trip(self, name: str, tripped: bool) -> None:
+        if name not in self._trips:
+            raise ValueError(f"there is no safety contact {name}")
+        self._trips[name] = tripped
+        self._pins.drive(name, tripped)
+
     def _snapshot(self) -> dict[str, Any]:
         evses = self._world.snapshot()
         for evse, meter in zip(evses, self._meters, strict=True):
             evse["meter_silent"] = meter.silent
-        return {"card": self._chip.card, "station_connected": self._pins.connected, "evses": evses}
+        return {
+            "card": self._chip.card,
+            "station_connected": self._pins.connected,
+            "tripped": dict(self._trips),
+            "evses": evses,
+        }

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from hardware.emulators.pilot import PilotCircuit
 from hardware.emulators.sdm120 import MeterState
 from hardware.emulators.vehicle import Vehicle
 
@@ -15,12 +16,18 @@ MAINS_HZ = 50.0
 
 @dataclass(frozen=True, slots=True)
 class ConnectorBench:
-    """contactor, feedback, plug: names in wiring/pins.toml. max_current_a: what it lets through, A."""
+    """contactor, feedback, plug: names in wiring/pins.toml. max_current_a: what it lets through, A.
+
+    pilot: the name of the pin that drives the control pilot's stage; None, and vehicles draw without being asked to.
+    pilot_adc: I2C address and input, 0 to 3, of the ADS1115 that sees this pilot.
+    """
 
     contactor: str
     feedback: str
     plug: str
     max_current_a: float = 32.0
+    pilot: str | None = None
+    pilot_adc: tuple[int, int] = (0x48, 0)
 
     @classmethod
     def numbered(cls, number: int, max_current_a: float = 32.0) -> ConnectorBench:
@@ -69,10 +76,12 @@ class EvseWorld:
     spec: EvseBench
     saved: SavedEvse
     contacts: list[Contacts] = field(default_factory=list)
+    pilots: list[PilotCircuit | None] = field(default_factory=list)
     current_a: float = 0.0
 
     def __post_init__(self) -> None:
         self.contacts = [Contacts() for _ in self.spec.connectors]
+        self.pilots = [None if connector.pilot is None else PilotCircuit() for connector in self.spec.connectors]
 
     def advance(self, dt_s: float) -> None:
         """Let this time pass, s: the vehicle draws, the register counts."""
@@ -80,9 +89,16 @@ class EvseWorld:
         if self.saved.vehicle is None or self.saved.connector is None:
             return
         limit_a = self.spec.connectors[self.saved.connector - 1].max_current_a
+        pilot = self.pilots[self.saved.connector - 1]
+        if pilot is not None:
+            limit_a = min(limit_a, pilot.drawable_a(self.saved.vehicle))
         closed = self.contacts[self.saved.connector - 1].closed
         self.current_a = self.saved.vehicle.step(dt_s, MAINS_V, limit_a, closed)
         self.saved.register_wh += MAINS_V * self.current_a * dt_s / 3600
+
+    def at(self, connector: int) -> Vehicle | None:
+        """The vehicle that is plugged in there."""
+        return self.saved.vehicle if self.saved.connector == connector else None
 
     @property
     def power_w(self) -> float:

@@ -1,9 +1,11 @@
 """GPIO pins whose other end lives in another process: a station with gpiozero here, its bench there, a wire between.
 
 The wire is a serial port or pty and carries lines. From the station: `?` (a station begins: forget what was, and say
-all inputs), `O <bcm> <level 0 to 1>`, `Z <bcm>` (no longer driven). From the bench: `I <bcm> <0 or 1>`, and `!` when
-all inputs have been said. A wire that closes is a station that died: every output is released then, and since a
-contactor's driver has an external pull-down, contactors open.
+all inputs), `O <bcm> <level 0 to 1>`, `Z <bcm>` (no longer driven). From the bench: `I <bcm> <0 or 1>`,
+`A <address> <input> <volts>` (what an ADS1115 on the I2C bus has at one of its inputs; its registers are emulated at
+the station's end, where the driver asks for them), and `!` when all inputs have been said. A wire that closes is a
+station that died: every output is released then, and since a contactor's driver has an external pull-down, contactors
+open.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ class PinsBench:
         self._received = b""
         self._outputs: dict[int, float] = {}
         self._inputs: dict[int, bool] = {}
+        self._analogs: dict[tuple[int, int], str] = {}
 
     def output(self, name: str) -> float:
         """The level of this output, 0 to 1; one that nobody drives is pulled down."""
@@ -39,6 +42,14 @@ class PinsBench:
             return
         self._inputs[gpio] = level
         self._send(f"I {gpio} {level:d}\n".encode("ascii"))
+
+    def drive_analog(self, address: int, number: int, volts: float) -> None:
+        """Set this input, 0 to 3, of the station's ADS1115 at this I2C address, V."""
+        said = f"A {address} {number} {volts:.4f}\n"
+        if self._analogs.get((address, number)) == said:
+            return
+        self._analogs[address, number] = said
+        self._send(said.encode("ascii"))
 
     def feed(self, data: bytes) -> None:
         """Bytes from the station, in pieces of any size."""
@@ -60,6 +71,7 @@ class PinsBench:
                 self.connected = True
                 self._outputs.clear()
                 said = "".join(f"I {gpio} {level:d}\n" for gpio, level in self._inputs.items())
+                said += "".join(self._analogs.values())
                 self._send(said.encode("ascii") + b"!\n")
             case ["O", gpio, level]:
                 self._outputs[int(gpio)] = float(level)

@@ -22,10 +22,15 @@ class Vehicle(msgspec.Struct, forbid_unknown_fields=True):
     cutoff_current_a: float = 1.0
     efficiency: float = 0.9
 
+    @property
+    def wants_energy(self) -> bool:
+        """Whether its driver's target is not reached yet."""
+        return self.soc_pct < self.target_soc_pct
+
     def step(self, dt_s: float, voltage_v: float, offered_a: float, contactor_closed: bool) -> float:
         """Live through this time, s. The mean current drawn meanwhile, A."""
         missing_wh = self.battery_wh * (self.target_soc_pct - self.soc_pct) / 100
-        current_a = self._wanted_a(offered_a) if contactor_closed and missing_wh > 0 else 0.0
+        current_a = self._wanted_a(offered_a) if contactor_closed and self.wants_energy else 0.0
         gained_wh = voltage_v * current_a * dt_s / 3600 * self.efficiency
         if gained_wh >= missing_wh and gained_wh > 0:
             self.soc_pct = self.target_soc_pct

@@ -9,6 +9,7 @@ from typing import Any
 import serial  # type: ignore[import-untyped]
 from gpiozero.pins.mock import MockFactory, MockPWMPin  # type: ignore[import-untyped]
 
+from hardware.emulators.ads1115 import Ads1115, Ads1115Bus
 from hardware.ports import DeviceError
 from hardware.serial_port import SERIAL_ERRORS
 
@@ -62,7 +63,8 @@ class WirePin(MockPWMPin):  # type: ignore[misc]
 class WireFactory(MockFactory):  # type: ignore[misc]
     """A gpiozero pin factory on a serial port or pty, or a link to one.
 
-    A wire that is lost is tried again every 0.2 s, in the factory's own thread; inputs stay as they were meanwhile.
+    A wire that is lost is tried again every 0.2 s, in the factory's own thread; inputs stay as they were meanwhile, and
+    nobody answers on the I2C bus.
     """
 
     def __init__(self, port: str) -> None:
@@ -71,6 +73,7 @@ class WireFactory(MockFactory):  # type: ignore[misc]
         self._lock = threading.Lock()
         self._wire: Any = None
         self._levels: dict[int, bool] = {}
+        self._adcs: dict[int, Ads1115] = {}
         self._synchronous = threading.Event()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
@@ -89,6 +92,10 @@ class WireFactory(MockFactory):  # type: ignore[misc]
         """Release all pins and hang up. May be called twice."""
         super().close()
         self._stop()
+
+    def open_i2c(self) -> Ads1115Bus:
+        """The header's I2C bus (see `Board.i2c`): an ADS1115 at each address of which the bench has said a voltage."""
+        return Ads1115Bus(self._adcs)
 
     def say(self, pin: WirePin) -> None:
         """Tell the bench how this pin is."""
@@ -129,6 +136,7 @@ class WireFactory(MockFactory):  # type: ignore[misc]
             finally:
                 with self._lock:
                     self._wire = None
+                self._adcs.clear()
 
     def _begin(self, wire: Any) -> None:
         with self._lock:
@@ -153,5 +161,7 @@ class WireFactory(MockFactory):  # type: ignore[misc]
                 for pin in list(self.pins.values()):
                     if pin.gpio == int(gpio):
                         pin.hear(level == "1")
+            case ["A", address, number, volts]:
+                self._adcs.setdefault(int(address), Ads1115()).volts[int(number)] = float(volts)
             case ["!"]:
                 self._synchronous.set()

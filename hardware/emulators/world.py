@@ -65,6 +65,7 @@ class World:
         self._lived_to = now
         self._save()
         self._shown = [evse.meter() for evse in self._evses]
+        self._show_pilots()
 
     def meter(self, evse: int) -> MeterState:
         """What this EVSE's meter shows."""
@@ -74,7 +75,7 @@ class World:
         return self._evse(evse).saved.vehicle
 
     def outputs_changed(self) -> None:
-        """The station drives its contactors anew. Their contacts follow a little later."""
+        """The station drives its outputs anew. Pilots follow at once, contactors' contacts a little later."""
         for evse in self._evses:
             for contacts, connector in zip(evse.contacts, evse.spec.connectors, strict=True):
                 commanded = self._pins.output(connector.contactor) > HIGH
@@ -82,6 +83,7 @@ class World:
                     contacts.commanded = commanded
                     contacts.commanded_at = monotonic()
                     self._later(ARMATURE_S, self._settle)
+        self._offer()  # last, since a full disk stops it
 
     def plug(self, evse: int, connector: int, vehicle: Vehicle) -> None:
         world = self._evse(evse)
@@ -126,8 +128,11 @@ class World:
                     "commanded_at": contacts.commanded_at,
                     "closed": contacts.closed,
                     "welded": contacts.welded,
+                    "pilot": None
+                    if pilot is None
+                    else {"offered_a": round(pilot.offered_a(), 2), "high_v": round(pilot.high_v(evse.at(place)), 2)},
                 }
-                for place, contacts in enumerate(evse.contacts, start=1)
+                for place, (contacts, pilot) in enumerate(zip(evse.contacts, evse.pilots, strict=True), start=1)
             ],
             "power_w": shown.power_w,
             "current_a": shown.current_a,
@@ -139,6 +144,26 @@ class World:
             if light is None
             else {colour: round(self._pins.output(f"{light}_{colour}"), 3) for colour in COLOURS},
         }
+
+    def _offer(self) -> None:
+        offers = [
+            (pilot, self._pins.output(connector.pilot))
+            for evse in self._evses
+            for pilot, connector in zip(evse.pilots, evse.spec.connectors, strict=True)
+            if pilot is not None and connector.pilot is not None
+        ]
+        if all(pilot.low_share == level for pilot, level in offers):
+            return
+        self.advance()
+        for pilot, level in offers:
+            pilot.low_share = level
+        self.advance()
+
+    def _show_pilots(self) -> None:
+        for evse in self._evses:
+            for number, (pilot, connector) in enumerate(zip(evse.pilots, evse.spec.connectors, strict=True), start=1):
+                if pilot is not None:
+                    self._pins.drive_analog(*connector.pilot_adc, pilot.adc_v(evse.at(number)))
 
     def _settle(self) -> None:
         self.advance()

@@ -17,8 +17,8 @@ from adafruit_pn532.i2c import PN532_I2C  # type: ignore[import-untyped]
 from adafruit_pn532.spi import PN532_SPI  # type: ignore[import-untyped]
 from adafruit_pn532.uart import PN532_UART  # type: ignore[import-untyped]
 
-from hardware.board import Board
-from hardware.nfc.bus import OpenI2C, OpenSPI, open_i2c, open_spi
+from hardware.board import Board, OpenI2C
+from hardware.bus import OpenSPI, open_spi
 from hardware.nfc.frame_uart import FrameUart
 from hardware.ports import DeviceError
 from hardware.serial_port import SERIAL_ERRORS
@@ -138,14 +138,14 @@ class Pn532I2C(_Reader):
     Settings = Pn532Settings
     bus = "I2C"
 
-    def __init__(self, settings: Pn532Settings, board: Board, open_bus: OpenI2C = open_i2c) -> None:
+    def __init__(self, settings: Pn532Settings, board: Board, open_bus: OpenI2C = Board.i2c) -> None:
         super().__init__(settings)
         self._board = board
         self._open_bus = open_bus
         self._i2c: Any = None
 
     def _open(self) -> Any:
-        self._i2c = self._open_bus(self._board.pins)
+        self._i2c = self._open_bus(self._board)
         return _retried(lambda: _I2CChip(self._i2c))
 
     def _close(self) -> None:

@@ -1,6 +1,6 @@
 """A switch that a vehicle's plug presses: between a GPIO pin and ground, with the Pi's pull-up on.
 
-A control pilot (IEC 61851) says more; where there is one, its driver takes this one's place.
+A control pilot (IEC 61851) says more: see hardware/pilot/pwm_adc.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Opens the Pi's own buses for the PN532. The one seam of the I2C and SPI readers: tests and emulators pass another.
+"""Opens the Pi's own buses: I2C for `Board.i2c`, SPI for the card reader.
 
 Blinka is imported when a bus is opened: it looks for the board it runs on, and there is none on a developer's machine.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 from wiring.pins import PinMap
 
-OpenI2C = Callable[[PinMap], Any]
+#: How an SPI reader comes by its bus; tests and emulators pass another.
 OpenSPI = Callable[[PinMap], tuple[Any, Any]]
 
 
