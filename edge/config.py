@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 
 from edge.station.state import Settings
+from edge.station.tokens import AuthorizationSettings
 from hardware.board import Board
 from hardware.ports import CardReader, Contactor, HardwareError, Indicator, Meter, PlugSensor, VehicleLink
 from hardware.registry import driver
@@ -67,6 +68,7 @@ class StationFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     broker: Broker = Broker()
     pins: Pins = Pins()
     behaviour: Settings = Settings()
+    authorization: AuthorizationSettings = AuthorizationSettings()
     reader: DeviceTable | None = None
 
 

@@ -18,6 +18,7 @@ import structlog
 # Blinka would write to the console about packages that only a Pi needs.
 os.environ.setdefault("BLINKA_SKIP_DEPENDENCY_CHECK", "1")
 
+from edge.authorization import SqliteTokenMemory
 from edge.config import StationFile, load, make_devices
 from edge.outbox import SqliteOutbox
 from edge.station import machine
@@ -86,11 +87,13 @@ def _run(config: StationFile, path: Path) -> None:
     if config.station.serial:
         identity["serialNumber"] = config.station.serial
     layout = [(evse.number, [connector.number for connector in evse.connector]) for evse in config.evse]
-    station = machine.initial(layout, secrets.token_hex(6), config.behaviour, identity)
-    outbox = SqliteOutbox(Path(config.station.data) / "station.sqlite")
+    station = machine.initial(layout, secrets.token_hex(6), config.behaviour, identity, config.authorization)
+    data = Path(config.station.data)
+    outbox, tokens = SqliteOutbox(data / "station.sqlite"), SqliteTokenMemory(data / "tokens.sqlite")
     transport = MqttTransport(config)
-    runtime = Runtime(station, devices, outbox, transport, now)
+    runtime = Runtime(station, devices, outbox, tokens, transport, now)
     outbox.start()
+    tokens.start()
     try:
         if factory is not None:
             _connect(factory, stopping)
@@ -100,6 +103,7 @@ def _run(config: StationFile, path: Path) -> None:
         transport.stop()
         if factory is not None:
             factory.close()
+        tokens.stop()
         outbox.stop()
 
 

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
-from edge.station.changes import ending, free_evse, get_evse, with_evse
+from edge.station.cards import authorize_answered, give_up_asking, read_card, transaction_answered
+from edge.station.changes import ending, get_evse, with_evse
 from edge.station.handlers import HANDLERS
 from edge.station.ports import (
     Action,
@@ -34,8 +35,10 @@ from edge.station.ports import (
     Tick,
 )
 from edge.station.settle import settle
-from edge.station.state import Asking, Authorization, Evse, Measured, Now, Settings, Station, Stop
+from edge.station.state import Evse, Measured, Now, Settings, Station
+from edge.station.tokens import AuthorizationSettings
 
+DEFAULT_RULES = AuthorizationSettings()
 #: Pause before the next BootNotification when the CSMS has not answered one, beside the time waited for it, s.
 BOOT_RETRY_S = 2.0
 #: No interval that a CSMS asks for is taken for longer than this, s.
@@ -43,15 +46,19 @@ LONGEST_INTERVAL_S = 86_400
 
 
 def initial(
-    layout: Iterable[tuple[int, Iterable[int]]], seed: str, settings: Settings, identity: Mapping[str, str]
+    layout: Iterable[tuple[int, Iterable[int]]],
+    seed: str,
+    settings: Settings,
+    identity: Mapping[str, str],
+    rules: AuthorizationSettings = DEFAULT_RULES,
 ) -> Station:
     """A station that has just started.
 
     layout: (EVSE number, its connectors' numbers) for each EVSE. seed: new at every start, for transaction ids.
-    identity: OCPP's ChargingStationType, as BootNotification tells it.
+    identity: OCPP's ChargingStationType, as BootNotification tells it. rules: who may charge.
     """
     evses = tuple(Evse(number, tuple(connectors)) for number, connectors in layout)
-    return Station(settings, evses, seed, dict(identity), heartbeat_s=settings.heartbeat_s)
+    return Station(settings, evses, seed, dict(identity), rules, heartbeat_s=settings.heartbeat_s)
 
 
 def step(station: Station, event: Event, now: Now) -> tuple[Station, list[Action]]:
@@ -83,7 +90,7 @@ def wake_mono(station: Station) -> float | None:
 def _react(station: Station, event: Event, now: Now, actions: list[Action]) -> Station:
     match event:
         case CardRead():
-            return _card(station, event, now, actions)
+            return read_card(station, event, now, actions)
         case PlugChanged():
             return _plug(station, event)
         case Metered():
@@ -104,28 +111,13 @@ def _react(station: Station, event: Event, now: Now, actions: list[Action]) -> S
                 return station
             return handler(station, event, now, actions)
         case Answered():
-            return _answer(station, event, now)
+            return _answer(station, event, now, actions)
         case Resumed():
             stop = event.transaction.stop
             end = None if stop is None else ending(stop, now)
             return with_evse(station, event.evse, transaction=event.transaction, resumed=True, ending=end)
         case Tick():
             return station
-
-
-def _card(station: Station, event: CardRead, now: Now, actions: list[Action]) -> Station:
-    for evse in station.evses:
-        if evse.transaction is not None and evse.transaction.id_token == event.id_token and evse.ending is None:
-            return with_evse(station, evse.number, ending=ending(Stop("Local", "StopAuthorized", now.utc), now))
-        if evse.authorization is not None and evse.authorization.id_token == event.id_token:
-            return with_evse(station, evse.number, authorization=None)
-    target = free_evse(station)
-    if station.asking is not None:
-        return station  # one driver at a time
-    if target is None or not station.booted or not station.online:
-        return _refuse_card(station, now)
-    actions.append(Send("Authorize", {"idToken": {"idToken": event.id_token.id_token, "type": event.id_token.type}}))
-    return replace(station, asking=Asking(event.id_token, now.mono + station.settings.authorize_s))
 
 
 def _plug(station: Station, event: PlugChanged) -> Station:
@@ -139,7 +131,10 @@ def _plug(station: Station, event: PlugChanged) -> Station:
     if plugged is not None and evse.authorization is None and evse.transaction is None:
         # A card is read for the whole station: its holder may choose another EVSE than the one we thought of.
         for other in station.evses:
-            if other.authorization is not None and other.authorization.remote_start_id is None and not other.plugged:
+            waiting = other.authorization
+            if waiting is None or waiting.remote_start_id is not None or other.plugged:
+                continue
+            if not waiting.evses or event.evse in waiting.evses:
                 station = with_evse(station, event.evse, authorization=other.authorization)
                 return with_evse(station, other.number, authorization=None)
     return station
@@ -147,25 +142,18 @@ def _plug(station: Station, event: PlugChanged) -> Station:
 
 def _link(station: Station, event: LinkChanged, now: Now) -> Station:
     if not event.up:
-        refused = station if station.asking is None else _refuse_card(station, now)
-        return replace(refused, online=False, boot_mono=None, asking=None)
+        return replace(give_up_asking(station, now), online=False, boot_mono=None)
     if not station.booted:
         return replace(station, online=True, boot_mono=now.mono)
     evses = tuple(replace(evse, reported=()) for evse in station.evses)  # it may have missed what we said last
     return replace(station, online=True, evses=evses)
 
 
-def _answer(station: Station, event: Answered, now: Now) -> Station:
+def _answer(station: Station, event: Answered, now: Now, actions: list[Action]) -> Station:
     if event.action == "Authorize":
-        asking = station.asking
-        if asking is None or event.request["idToken"]["idToken"] != asking.id_token.id_token:
-            return station  # the driver has gone on
-        station = replace(station, asking=None)
-        target = free_evse(station)
-        if event.response is None or event.response.id_token_info.status != "Accepted" or target is None:
-            return _refuse_card(station, now)
-        until = now.mono + station.settings.connection_timeout_s
-        return with_evse(station, target.number, authorization=Authorization(asking.id_token, until), refused_mono=None)
+        return authorize_answered(station, event, now, actions)
+    if event.action == "TransactionEvent":
+        return transaction_answered(station, event, now, actions)
     if event.action == "BootNotification" and not station.booted:
         if event.response is None:
             return replace(station, boot_mono=now.mono + BOOT_RETRY_S)
@@ -181,7 +169,7 @@ def _answer(station: Station, event: Answered, now: Now) -> Station:
 
 def _lapse(station: Station, now: Now) -> Station:
     if station.asking is not None and now.mono >= station.asking.until_mono:
-        station = _refuse_card(replace(station, asking=None), now)
+        station = give_up_asking(station, now)
     for evse in station.evses:
         if evse.authorization is not None and now.mono >= evse.authorization.until_mono:
             station = with_evse(station, evse.number, authorization=None)
@@ -200,8 +188,3 @@ def _keep_in_touch(station: Station, now: Now, actions: list[Action]) -> Station
     if station.booted and due is not None and now.mono >= due:
         return replace(station, heartbeat_mono=now.mono + station.heartbeat_s)
     return station
-
-
-def _refuse_card(station: Station, now: Now) -> Station:
-    until = now.mono + station.settings.refused_s
-    return replace(station, evses=tuple(replace(evse, refused_mono=until) for evse in station.evses))

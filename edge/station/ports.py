@@ -8,15 +8,18 @@ from typing import Any, Protocol
 import msgspec
 
 from edge.station.state import IdToken, Transaction
+from edge.station.token_orders import RememberToken, TokenOrder
+from edge.station.tokens import Known
 from hardware.ports import Light, Reading
 
 # -- events -----------------------------------------------------------------------------------------------------------
 
 
 class CardRead(msgspec.Struct, frozen=True):
-    """A card was laid on the reader."""
+    """A card was laid on the reader. known: what the station's own lists say of it."""
 
     id_token: IdToken
+    known: Known = Known()
 
 
 class PlugChanged(msgspec.Struct, frozen=True):
@@ -164,7 +167,7 @@ class Save(msgspec.Struct, frozen=True):
     transaction: Transaction | None
 
 
-Action = Close | Open | Show | ReadMeter | Send | Reply | Refuse | Save
+Action = Close | Open | Show | ReadMeter | Send | Reply | Refuse | Save | RememberToken | TokenOrder
 
 # -- what the runtime needs besides the devices -----------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable
 from typing import Protocol
 
+import msgspec
 import structlog
 
 from edge.config import Devices
@@ -42,7 +43,9 @@ from edge.station.ports import (
     Tick,
 )
 from edge.station.pump import Pump
-from edge.station.state import IdToken, Now, Station
+from edge.station.state import Now, Station
+from edge.station.token_orders import ClearTokenCache, RememberToken, TellListVersion, UpdateLocalList, answer
+from edge.station.tokens import IdToken, TokenMemory
 from hardware.ports import Device
 from protocol.envelope import Call, CallError, CallResult, Frame, decode, encode
 from protocol.errors import ProtocolError
@@ -79,11 +82,18 @@ class Runtime:
     """
 
     def __init__(
-        self, station: Station, devices: Devices, outbox: Outbox, transport: Transport, clock: Callable[[], Now]
+        self,
+        station: Station,
+        devices: Devices,
+        outbox: Outbox,
+        tokens: TokenMemory,
+        transport: Transport,
+        clock: Callable[[], Now],
     ) -> None:
         self.station = station
         self._devices = devices
         self._outbox = outbox
+        self._tokens = tokens
         self._transport = transport
         self._clock = clock
         self._pump = Pump(outbox, lambda: str(uuid.uuid4()), station.settings.answer_s)
@@ -134,6 +144,9 @@ class Runtime:
                 self._transport.send(frame)
 
     def _step(self, event: Event) -> None:
+        if isinstance(event, CardRead):
+            known = self._tokens.lookup(event.id_token.id_token, event.id_token.type)
+            event = msgspec.structs.replace(event, known=known)
         self.station, actions = machine.step(self.station, event, self._clock())
         self._carry_out(actions)
 
@@ -156,12 +169,23 @@ class Runtime:
                 case Send() if not action.durable:
                     self._pump.push(action)
                 case Reply():
-                    response = make_response(Version.V201, action.action, action.payload)
-                    self._transport.send(encode(CallResult(action.message_id, response)))
+                    self._reply(action)
                 case Refuse():
                     self._transport.send(encode(CallError(action.message_id, action.code, action.description)))
+                case RememberToken():
+                    self._tokens.remember(
+                        action.id_token.id_token, action.id_token.type, action.info, self._clock().utc
+                    )
+                case UpdateLocalList() | TellListVersion() | ClearTokenCache():
+                    self._reply(
+                        Reply(action.message_id, action.action, answer(action, self._tokens, self.station.rules))
+                    )
                 case _:
                     pass  # Open, Save and durable Send are done
+
+    def _reply(self, reply: Reply) -> None:
+        response = make_response(Version.V201, reply.action, reply.payload)
+        self._transport.send(encode(CallResult(reply.message_id, response)))
 
     def _frame(self, data: bytes) -> None:
         frame: Frame | None = None

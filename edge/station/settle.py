@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from edge.station.changes import ending
 from edge.station.ports import Action, Close, Open, ReadMeter, Save, Send, Show
-from edge.station.state import Evse, Now, Station, Stop
+from edge.station.state import Evse, Measured, Now, Station, Stop, Transaction
 from edge.station.transaction import open_transaction, report
 from hardware.ports import Light
 
@@ -56,8 +56,16 @@ def may_flow(evse: Evse) -> bool:
         and evse.ending is None
         and evse.plugged == evse.transaction.connector
         and evse.measured is not None
+        and not _spent(evse.transaction, evse.measured)
         and not evse.faults
     )
+
+
+def _spent(transaction: Transaction, measured: Measured) -> bool:
+    """Whether a transaction that may have no more than so much energy has had it."""
+    if transaction.max_energy_wh is None:
+        return False
+    return measured.reading.energy_wh - transaction.start_wh >= transaction.max_energy_wh
 
 
 def _start(station: Station, evse: Evse, now: Now, actions: list[Action]) -> tuple[Station, Evse]:
@@ -65,7 +73,7 @@ def _start(station: Station, evse: Evse, now: Now, actions: list[Action]) -> tup
     assert authorization is not None
     assert evse.plugged is not None
     remote = authorization.remote_start_id
-    transaction = open_transaction(station, evse, authorization.id_token, evse.plugged, now.utc, remote)
+    transaction = open_transaction(station, evse, authorization, evse.plugged, now.utc)
     evse = replace(
         evse,
         authorization=None,
@@ -172,9 +180,14 @@ def _light(station: Station, evse: Evse) -> Light:
         return Light.WAITING
     if evse.finishing:
         return Light.FINISHING
-    if not station.online or not station.booted:
+    if not station.booted if station.online else not _charges_offline(station):
         return Light.UNAVAILABLE
     return Light.WAITING if evse.plugged is not None else Light.AVAILABLE
+
+
+def _charges_offline(station: Station) -> bool:
+    """Whether anybody at all can be let in while the CSMS cannot be asked."""
+    return station.rules.local_authorize_offline or station.rules.offline_tx_for_unknown_id_enabled
 
 
 def _tell_status(station: Station, evse: Evse, now: Now, actions: list[Action]) -> Evse:

@@ -11,6 +11,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
+from edge.station.tokens import AuthorizationSettings, IdToken, Known
 from hardware.ports import Light, Reading
 
 
@@ -46,13 +47,6 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     answer_s: Seconds = 15.0
 
 
-class IdToken(msgspec.Struct, frozen=True):
-    """An identifier and OCPP's IdTokenEnumType of it, such as ISO14443 for a card's UID."""
-
-    id_token: str
-    type: str
-
-
 class Measured(msgspec.Struct, frozen=True):
     """A meter reading and when it was taken. asked_mono: when the meter was asked; nothing later is in the reading."""
 
@@ -62,11 +56,16 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 class Authorization(msgspec.Struct, frozen=True):
-    """A right to charge that waits for a vehicle. until_mono: when it lapses."""
+    """A right to charge that waits for a vehicle. until_mono: when it lapses. group_id: what the token belongs to.
+
+    evses: the only EVSEs that it is good for; none given: all.
+    """
 
     id_token: IdToken
     until_mono: float
     remote_start_id: int | None = None
+    group_id: str | None = None
+    evses: tuple[int, ...] = ()
 
 
 class Stop(msgspec.Struct, frozen=True):
@@ -78,7 +77,10 @@ class Stop(msgspec.Struct, frozen=True):
 
 
 class Transaction(msgspec.Struct, frozen=True):
-    """An open transaction. seq_no: of the next event. stop: set once it is to end, and never taken back."""
+    """An open transaction. seq_no: of the next event. stop: set once it is to end, and never taken back.
+
+    start_wh: the meter's register at its start. max_energy_wh: it may have no more than so much; None: no bound.
+    """
 
     id: str
     id_token: IdToken
@@ -88,6 +90,9 @@ class Transaction(msgspec.Struct, frozen=True):
     charging_state: str = "Charging"
     remote_start_id: int | None = None
     stop: Stop | None = None
+    group_id: str | None = None
+    start_wh: int = 0
+    max_energy_wh: int | None = None
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -128,21 +133,24 @@ class Evse(msgspec.Struct, frozen=True):
 
 
 class Asking(msgspec.Struct, frozen=True):
-    """A card whose holder waits for the CSMS's word until until_mono."""
+    """A card whose holder waits for the CSMS's word until until_mono. known: what counts if the word does not come."""
 
     id_token: IdToken
     until_mono: float
+    known: Known = Known()
 
 
 class Station(msgspec.Struct, frozen=True):
     """The whole station. seed: makes transaction ids unique over restarts. identity: OCPP's
-    ChargingStationType. transactions: opened since the start. boot_mono: when to ask to boot (again).
+    ChargingStationType. rules: who may charge. transactions: opened since the start. boot_mono: when to ask to boot
+    (again).
     """
 
     settings: Settings
     evses: tuple[Evse, ...]
     seed: str
     identity: dict[str, str]
+    rules: AuthorizationSettings = AuthorizationSettings()
     transactions: int = 0
     online: bool = False
     booted: bool = False

@@ -8,19 +8,21 @@ from typing import Any
 import msgspec
 
 from edge.station.ports import Save, Send
-from edge.station.state import Evse, IdToken, Measured, Station, Transaction
+from edge.station.state import Authorization, Evse, Measured, Station, Transaction
 
 
 def open_transaction(
-    station: Station, evse: Evse, id_token: IdToken, connector: int, at: datetime, remote_start_id: int | None
+    station: Station, evse: Evse, authorization: Authorization, connector: int, at: datetime
 ) -> Transaction:
     """A new transaction. Its id is unique: the seed is new at every start, the count within it."""
     return Transaction(
         id=f"{station.seed}-{station.transactions}",
-        id_token=id_token,
+        id_token=authorization.id_token,
         connector=connector,
         started_at=at,
-        remote_start_id=remote_start_id,
+        remote_start_id=authorization.remote_start_id,
+        group_id=authorization.group_id,
+        start_wh=0 if evse.measured is None else evse.measured.reading.energy_wh,
     )
 
 

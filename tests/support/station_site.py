@@ -37,7 +37,15 @@ from edge.station.ports import (
     SocRead,
     Tick,
 )
-from edge.station.state import Evse, IdToken, Now, Settings, Station, Transaction
+from edge.station.state import Evse, Now, Settings, Station, Transaction
+from edge.station.token_orders import (
+    ClearTokenCache,
+    RememberToken,
+    TellListVersion,
+    TokenOrder,
+    UpdateLocalList,
+)
+from edge.station.tokens import AuthorizationSettings, IdToken, Known
 from hardware.ports import Light, Reading
 from protocol.messages import Version, make_request, make_response
 
@@ -49,12 +57,18 @@ CARD = "04A1B2C3"
 
 @dataclass
 class Site:
-    """closed: (EVSE, connector) with its contactor closed. events: TransactionEvents in the outbox, in order.
+    """known: what the station's lists say of cards. remembered, orders: what its token memory was told.
+
+    closed: (EVSE, connector) with its contactor closed. events: TransactionEvents in the outbox, in order.
 
     calls: others that wait for an answer. journal: open transactions, as on disk. wh: the meters' registers.
     """
 
     settings: Settings = field(default_factory=Settings)
+    rules: AuthorizationSettings = field(default_factory=AuthorizationSettings)
+    known: dict[str, Known] = field(default_factory=dict)
+    remembered: list[RememberToken] = field(default_factory=list)
+    orders: list[TokenOrder] = field(default_factory=list)
     layout: Sequence[tuple[int, Sequence[int]]] = LAYOUT
     mono: float = 1_000.0
     utc: datetime = START
@@ -82,7 +96,7 @@ class Site:
         return actions
 
     def tap(self, uid: str = CARD) -> list[Action]:
-        return self.step(CardRead(IdToken(uid, "ISO14443")))
+        return self.step(CardRead(IdToken(uid, "ISO14443"), self.known.get(uid, Known())))
 
     def plug(self, evse: int = 1, connector: int = 1) -> list[Action]:
         self.plugs.add((evse, connector))
@@ -132,12 +146,22 @@ class Site:
         response = None if payload is None else make_response(Version.V201, action, payload)
         return self.step(Answered(action, send.payload, response))
 
-    def authorize(self, status: str = "Accepted") -> list[Action]:
-        return self.answer("Authorize", {"idTokenInfo": {"status": status}})
+    def authorize(self, status: str = "Accepted", group: str | None = None) -> list[Action]:
+        belongs = {} if group is None else {"groupIdToken": {"idToken": group, "type": "Central"}}
+        return self.answer("Authorize", {"idTokenInfo": {"status": status, **belongs}})
+
+    def transaction_answered(self, event: Mapping[str, Any], status: str) -> list[Action]:
+        """The CSMS answers a transaction event that carried a token."""
+        response = make_response(Version.V201, "TransactionEvent", {"idTokenInfo": {"status": status}})
+        return self.step(Answered("TransactionEvent", event, response))
 
     def boot(self, status: str = "Accepted", interval: int = 60) -> list[Action]:
         payload = {"currentTime": self.utc.isoformat(), "interval": interval, "status": status}
         return self.answer("BootNotification", payload)
+
+    def call(self, action: str, payload: Mapping[str, Any]) -> list[Action]:
+        """The CSMS calls; the answer is not the core's to give."""
+        return self.step(CallReceived("call", action, make_request(Version.V201, action, payload)))
 
     def remote(self, action: str, payload: Mapping[str, Any]) -> Reply | Refuse:
         before = len(self.replies)
@@ -204,7 +228,9 @@ class Site:
     # -- how it does it --
 
     def _start(self) -> None:
-        self.station: Station = machine.initial(self.layout, f"seed{self.restarts}", self.settings, IDENTITY)
+        self.station: Station = machine.initial(
+            self.layout, f"seed{self.restarts}", self.settings, IDENTITY, self.rules
+        )
         for number, connectors in self.layout:
             for connector in connectors:
                 self._step(PlugChanged(number, connector, (number, connector) in self.plugs))
@@ -253,6 +279,10 @@ class Site:
                     self.replies.append(action)
                 case ReadMeter():
                     self.meters_wanted.append(action.evse)
+                case RememberToken():
+                    self.remembered.append(action)
+                case UpdateLocalList() | TellListVersion() | ClearTokenCache():
+                    self.orders.append(action)
 
     def _check(self) -> None:
         assert self.closed == {(evse.number, evse.closed) for evse in self.station.evses if evse.closed is not None}

@@ -10,6 +10,7 @@ from edge.station import machine
 from edge.station.ports import Close, Open, Refuse, Send
 from edge.station.settle import may_flow
 from edge.station.state import Settings
+from edge.station.tokens import AuthorizationSettings
 from hardware.ports import Light
 from tests.support.station_site import CARD, START, Site, a_site
 
@@ -375,8 +376,8 @@ class TestRemoteStart:
         assert site.remote_start(9, 2)["statusInfo"] == {"reasonCode": "Occupied"}
 
     def test_a_call_that_is_not_supported_is_refused(self, site: Site) -> None:
-        reply = site.remote("ClearCache", {})
-        assert reply == Refuse("call-0", "NotSupported", "ClearCache is not supported here")
+        reply = site.remote("ClearDisplayMessage", {"id": 1})
+        assert reply == Refuse("call-0", "NotSupported", "ClearDisplayMessage is not supported here")
 
 
 class TestFaults:
@@ -582,10 +583,15 @@ class TestLink:
         site.unplug()
         assert site.statuses() == [(1, 1, "Occupied"), (1, 1, "Available")]
 
-    def test_the_light_says_that_the_station_cannot_be_used(self, site: Site) -> None:
+    def test_the_light_says_that_the_station_cannot_be_used(self) -> None:
+        site = a_site(rules=AuthorizationSettings(local_authorize_offline=False))
         site.link(False)
         assert site.lights[1] is Light.UNAVAILABLE
         site.link(True)
+        assert site.lights[1] is Light.AVAILABLE
+
+    def test_the_light_stays_green_where_known_cards_are_let_in_offline(self, site: Site) -> None:
+        site.link(False)
         assert site.lights[1] is Light.AVAILABLE
 
 

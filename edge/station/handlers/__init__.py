@@ -8,13 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from edge.station.handlers import request_start_transaction, request_stop_transaction
+from edge.station.handlers import (
+    clear_cache,
+    get_local_list_version,
+    request_start_transaction,
+    request_stop_transaction,
+    send_local_list,
+)
 from edge.station.ports import Action, CallReceived
 from edge.station.state import Now, Station
 
 Handler = Callable[[Station, CallReceived, Now, list[Action]], Station]
 
 HANDLERS: Mapping[str, Handler] = {
+    "ClearCache": clear_cache.handle,
+    "GetLocalListVersion": get_local_list_version.handle,
     "RequestStartTransaction": request_start_transaction.handle,
     "RequestStopTransaction": request_stop_transaction.handle,
+    "SendLocalList": send_local_list.handle,
 }

@@ -8,7 +8,8 @@ import msgspec
 
 from edge.station.changes import free_evse, with_evse
 from edge.station.ports import Action, CallReceived, Reply
-from edge.station.state import Authorization, Evse, IdToken, Now, Station
+from edge.station.state import Authorization, Evse, Now, Station
+from edge.station.tokens import IdToken
 
 
 def handle(station: Station, call: CallReceived, now: Now, actions: list[Action]) -> Station:
@@ -29,7 +30,8 @@ def handle(station: Station, call: CallReceived, now: Now, actions: list[Action]
         return station
     token = IdToken(request.id_token.id_token, request.id_token.type)
     until = now.mono + station.settings.connection_timeout_s
-    authorization = Authorization(token, until, request.remote_start_id)
+    group = None if request.group_id_token is msgspec.UNSET else request.group_id_token.id_token
+    authorization = Authorization(token, until, request.remote_start_id, group)
     return with_evse(station, evse.number, authorization=authorization, refused_mono=None)
 
 

@@ -1,0 +1,149 @@
+"""Cards: who is let in, who stops what, and what follows from the CSMS's word (OCPP 2.0.1, blocks C and E05).
+
+`authorization.py` has the rules; here they are applied to the station.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec.structs import replace
+
+from edge.station.authorization import (
+    Ask,
+    Bearer,
+    Deauthorize,
+    Grant,
+    Refuse,
+    admit,
+    after_refusal,
+    decide,
+    is_master_pass,
+    may_remember,
+    may_start,
+    may_stop,
+    same_token,
+)
+from edge.station.changes import ending, free_evse, with_evse
+from edge.station.ports import Action, Answered, CardRead, Save, Send
+from edge.station.state import Asking, Authorization, Now, Station, Stop
+from edge.station.token_orders import RememberToken
+from edge.station.tokens import IdToken, TokenInfo, read_info
+
+
+def read_card(station: Station, event: CardRead, now: Now, actions: list[Action]) -> Station:
+    """A card was laid on the reader: it stops what it started, is let in, is turned away, or the CSMS is asked."""
+    stopped = _stop(station, Bearer(event.id_token), now)
+    if stopped is not None:
+        return stopped
+    for evse in station.evses:
+        if evse.authorization is not None and same_token(evse.authorization.id_token, event.id_token):
+            return with_evse(station, evse.number, authorization=None)
+    if station.asking is not None:
+        return station  # one driver at a time
+    if station.online and not station.booted:
+        return refuse(station, now)  # the CSMS has not accepted the station (B02, B03)
+    verdict = decide(event.id_token, event.known, station.rules, online=station.online, now=now.utc)
+    if isinstance(verdict, Ask):
+        if free_evse(station) is None and not _group_matters(station):
+            return refuse(station, now)  # nothing the CSMS could say would help
+        actions.append(
+            Send("Authorize", {"idToken": {"idToken": event.id_token.id_token, "type": event.id_token.type}})
+        )
+        return replace(station, asking=Asking(event.id_token, now.mono + station.settings.authorize_s, event.known))
+    return _follow(station, event.id_token, verdict, now)
+
+
+def authorize_answered(station: Station, event: Answered, now: Now, actions: list[Action]) -> Station:
+    """The CSMS has said who may charge, or has not answered."""
+    asking = station.asking
+    if asking is None or event.request["idToken"]["idToken"] != asking.id_token.id_token:
+        return station  # the driver has gone on
+    if event.response is None:
+        return give_up_asking(station, now)
+    info = read_info(event.response.id_token_info)
+    _remember(station, asking.id_token, info, actions)
+    return _follow(replace(station, asking=None), asking.id_token, admit(info), now)
+
+
+def give_up_asking(station: Station, now: Now) -> Station:
+    """The CSMS's word does not come: decide as when offline (C12, C13, C15)."""
+    asking = station.asking
+    if asking is None:
+        return station
+    verdict = decide(asking.id_token, asking.known, station.rules, online=False, now=now.utc)
+    assert not isinstance(verdict, Ask), "offline nobody is asked"
+    return _follow(replace(station, asking=None), asking.id_token, verdict, now)
+
+
+def transaction_answered(station: Station, event: Answered, now: Now, actions: list[Action]) -> Station:
+    """What the CSMS says of a transaction's token may end the transaction, or bound its energy (E05)."""
+    if event.response is None or event.response.id_token_info is msgspec.UNSET or "idToken" not in event.request:
+        return station
+    token = IdToken(event.request["idToken"]["idToken"], event.request["idToken"]["type"])
+    info = read_info(event.response.id_token_info)
+    _remember(station, token, info, actions)
+    if isinstance(admit(info), Grant):
+        return station
+    for evse in station.evses:
+        transaction = evse.transaction
+        if transaction is None or transaction.id != event.request["transactionInfo"]["transactionId"]:
+            continue
+        consequence = after_refusal(station.rules)
+        if isinstance(consequence, Deauthorize):
+            if evse.ending is None:
+                station = with_evse(
+                    station, evse.number, ending=ending(Stop("DeAuthorized", "Deauthorized", now.utc), now)
+                )
+        else:
+            bounded = replace(transaction, max_energy_wh=consequence.after_wh)
+            actions.append(Save(evse.number, bounded))
+            station = with_evse(station, evse.number, transaction=bounded)
+    return station
+
+
+def refuse(station: Station, now: Now) -> Station:
+    """Show for a moment that this card may not."""
+    until = now.mono + station.settings.refused_s
+    return replace(station, evses=tuple(replace(evse, refused_mono=until) for evse in station.evses))
+
+
+def _follow(station: Station, id_token: IdToken, verdict: Grant | Refuse, now: Now) -> Station:
+    if isinstance(verdict, Refuse):
+        return refuse(station, now)
+    stopped = _stop(station, Bearer(id_token, verdict.group_id), now)
+    if stopped is not None:
+        return stopped
+    target = free_evse(station, verdict.evses)
+    if target is None or not may_start(verdict, station.rules):
+        return refuse(station, now)
+    until = now.mono + station.settings.connection_timeout_s
+    authorization = Authorization(id_token, until, None, verdict.group_id, verdict.evses)
+    return with_evse(station, target.number, authorization=authorization, refused_mono=None)
+
+
+def _stop(station: Station, bearer: Bearer, now: Now) -> Station | None:
+    """The station with what this token may stop ended: one transaction, or with a master pass all. None: nothing."""
+    master = is_master_pass(bearer.group_id, station.rules)
+    stop = Stop("MasterPass" if master else "Local", "StopAuthorized", now.utc)
+    stopped = None
+    for evse in station.evses:
+        transaction = evse.transaction
+        if transaction is None or evse.ending is not None:
+            continue
+        if may_stop(bearer, Bearer(transaction.id_token, transaction.group_id), station.rules):
+            stopped = with_evse(stopped or station, evse.number, ending=ending(stop, now))
+            if not master:
+                break
+    return stopped
+
+
+def _group_matters(station: Station) -> bool:
+    """Whether a card that nobody knows might stop a transaction here by the group it belongs to."""
+    return bool(station.rules.master_pass_group_id) or any(
+        evse.transaction is not None and evse.transaction.group_id is not None for evse in station.evses
+    )
+
+
+def _remember(station: Station, token: IdToken, info: TokenInfo, actions: list[Action]) -> None:
+    if may_remember(token, station.rules):
+        actions.append(RememberToken(token, info))

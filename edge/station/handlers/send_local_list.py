@@ -1,0 +1,26 @@
+"""SendLocalList (OCPP 2.0.1, D01): the CSMS says who is to be let in though it cannot be asked."""
+
+from __future__ import annotations
+
+import msgspec
+
+from edge.station.ports import Action, CallReceived
+from edge.station.state import Now, Station
+from edge.station.token_orders import UpdateLocalList
+from edge.station.tokens import ListEntry, ListUpdate, read_info
+
+
+def handle(station: Station, call: CallReceived, now: Now, actions: list[Action]) -> Station:
+    request = call.request
+    listed = request.local_authorization_list
+    entries = tuple(
+        ListEntry(
+            entry.id_token.id_token,
+            entry.id_token.type,
+            None if entry.id_token_info is msgspec.UNSET else read_info(entry.id_token_info),
+        )
+        for entry in ([] if listed is msgspec.UNSET else listed)
+    )
+    update = ListUpdate(request.version_number, request.update_type == "Full", entries)
+    actions.append(UpdateLocalList(call.message_id, call.action, update))
+    return station
