@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from edge.station.state import Settings
 from edge.station.tokens import AuthorizationSettings
 from hardware.board import Board
-from hardware.ports import CardReader, Contactor, HardwareError, Indicator, Meter, PlugSensor, VehicleLink
+from hardware.ports import (
+    CardReader,
+    Contactor,
+    HardwareError,
+    Indicator,
+    Meter,
+    PlugSensor,
+    Thermometer,
+    TripSensor,
+    VehicleLink,
+)
 from hardware.registry import driver
 from protocol import settings, topics
 from protocol.errors import SettingsError
@@ -60,6 +70,20 @@ class EvseTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     vehicle: DeviceTable | None = None
 
 
+class TripTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A protective device that tells the station. reason: what it means when it trips. device: its driver."""
+
+    reason: Literal["EmergencyStop", "ResidualCurrent"]
+    device: DeviceTable
+
+
+class HeatTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A thermometer in the housing. max_c: from here on no power flows until it is 10 less; degrees Celsius."""
+
+    device: DeviceTable
+    max_c: Annotated[float, msgspec.Meta(ge=30, le=110)] = 70.0
+
+
 class StationFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -70,6 +94,8 @@ class StationFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     behaviour: Settings = Settings()
     authorization: AuthorizationSettings = AuthorizationSettings()
     reader: DeviceTable | None = None
+    trip: tuple[TripTable, ...] = ()
+    heat: HeatTable | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +114,13 @@ class EvseDevices:
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """All devices of a station, made and not started."""
+    """All devices of a station, made and not started. trips: (reason, sensor). max_c: what the thermometer may show."""
 
     evses: dict[int, EvseDevices]
     reader: CardReader | None = None
-    name: str = field(default="station")
+    trips: tuple[tuple[str, TripSensor], ...] = ()
+    thermometer: Thermometer | None = None
+    max_c: float = 70.0
 
 
 def load(path: Path) -> StationFile:
@@ -144,4 +172,7 @@ def make_devices(config: StationFile, board: Board, path: Path) -> Devices:
             None if evse.vehicle is None else make("vehicle", evse.vehicle, *here, "vehicle"),
         )
     reader = None if config.reader is None else make("nfc", config.reader, "reader")
-    return Devices(evses, reader, config.station.id)
+    trips = tuple((trip.reason, make("safety", trip.device, f"trip {trip.reason}.device")) for trip in config.trip)
+    if config.heat is None:
+        return Devices(evses, reader, trips)
+    return Devices(evses, reader, trips, make("thermometer", config.heat.device, "heat.device"), config.heat.max_c)

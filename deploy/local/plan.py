@@ -154,6 +154,8 @@ def station_toml(plan: Plan, station: DemoStation, password: str) -> str:
         'driver = "pn532-uart"',
         f'port = "{bench / "nfc"}"',
     ]
+    for reason, pin in (("EmergencyStop", "emergency_stop"), ("ResidualCurrent", "rcd_trip")):
+        lines += ["[[trip]]", f'reason = "{reason}"', "[trip.device]", 'driver = "nc-contact"', f'pin = "{pin}"']
     pin_set = 0
     for number, sockets in enumerate(station.evses, 1):
         lines += [

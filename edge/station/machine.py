@@ -35,12 +35,14 @@ from edge.station.ports import (
     Tick,
 )
 from edge.station.settle import settle
-from edge.station.state import Evse, Measured, Now, Settings, Station
+from edge.station.state import Evse, Measured, Now, Settings, Station, Stop
 from edge.station.tokens import AuthorizationSettings
 
 DEFAULT_RULES = AuthorizationSettings()
 #: Pause before the next BootNotification when the CSMS has not answered one, beside the time waited for it, s.
 BOOT_RETRY_S = 2.0
+#: Faults after which power must not come back by itself, and OCPP's ReasonEnumType for the transaction that they end.
+ENDING_FAULTS = {"EmergencyStop": "EmergencyStop", "ResidualCurrent": "GroundFault"}
 #: No interval that a CSMS asks for is taken for longer than this, s.
 LONGEST_INTERVAL_S = 86_400
 
@@ -99,7 +101,7 @@ def _react(station: Station, event: Event, now: Now, actions: list[Action]) -> S
         case SocRead():
             return with_evse(station, event.evse, soc_pct=event.soc_pct)
         case FaultRaised():
-            return with_evse(station, event.evse, faults=get_evse(station, event.evse).faults | {event.reason})
+            return _fault(station, event, now)
         case FaultCleared():
             return with_evse(station, event.evse, faults=get_evse(station, event.evse).faults - {event.reason})
         case LinkChanged():
@@ -118,6 +120,18 @@ def _react(station: Station, event: Event, now: Now, actions: list[Action]) -> S
             return with_evse(station, event.evse, transaction=event.transaction, resumed=True, ending=end)
         case Tick():
             return station
+
+
+def _fault(station: Station, event: FaultRaised, now: Now) -> Station:
+    evse = get_evse(station, event.evse)
+    station = with_evse(station, event.evse, faults=evse.faults | {event.reason})
+    stopped_reason = ENDING_FAULTS.get(event.reason)
+    if stopped_reason is None:
+        return station
+    station = with_evse(station, event.evse, authorization=None)
+    if evse.transaction is None or evse.ending is not None:
+        return station
+    return with_evse(station, event.evse, ending=ending(Stop(stopped_reason, "AbnormalCondition", now.utc), now))
 
 
 def _plug(station: Station, event: PlugChanged) -> Station:

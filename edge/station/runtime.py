@@ -58,6 +58,10 @@ METER_PATIENCE_S = 2.0
 VEHICLE_PERIOD_S = 2.0
 #: A reader answers at once while a card rests on it; it need not be asked again sooner than this, s.
 RESTING_S = 0.05
+THERMOMETER_PERIOD_S = 5.0
+THERMOMETER_PATIENCE_S = 10.0
+#: What was too hot is good again when it is so much cooler, degrees.
+COOLED_BY_C = 10.0
 #: The loop never sleeps shorter than this for a deadline, nor longer than that, s.
 SHORTEST_S, LONGEST_S = 0.02, 1.0
 
@@ -65,6 +69,8 @@ SHORTEST_S, LONGEST_S = 0.02, 1.0
 ARMATURE_S = 0.5
 
 METER_SILENT = "MeterSilent"
+OVER_TEMPERATURE = "OverTemperature"
+THERMOMETER_SILENT = "ThermometerSilent"
 CONTACTOR_WELDED = "ContactorWelded"
 
 
@@ -222,6 +228,11 @@ class Runtime:
             for connector in evse.connectors.values():
                 connector.contactor.start()
                 connector.plug.start()
+        for reason, sensor in self._devices.trips:
+            sensor.start()
+            sensor.on_change(self._trip_listener(reason))
+            if sensor.tripped:
+                self._tell_all(FaultRaised, reason)
         for number, evse in self._devices.evses.items():
             for place, connector in evse.connectors.items():
                 connector.plug.on_change(self._plug_listener(number, place))
@@ -232,6 +243,16 @@ class Runtime:
                 self._step(Resumed(save.evse, save.transaction))
         for number in self._devices.evses:
             self._start_pollers(number)
+        if self._devices.thermometer is not None:
+            self._poll(
+                "thermometer",
+                self._devices.thermometer,
+                self._read_thermometer,
+                period_s=THERMOMETER_PERIOD_S,
+                patience_s=THERMOMETER_PATIENCE_S,
+                lost=lambda: self._tell_all(FaultRaised, THERMOMETER_SILENT),
+                found=lambda: self._tell_all(FaultCleared, THERMOMETER_SILENT),
+            )
         reader = self._devices.reader
         if reader is not None:
             self._poll("card reader", reader, self._read_card, period_s=0)
@@ -281,6 +302,9 @@ class Runtime:
                 connector.plug.stop()
             if evse.indicator is not None:
                 evse.indicator.stop()
+        for _, sensor in self._devices.trips:
+            sensor.on_change(None)
+            sensor.stop()
         for poller in self._pollers:
             poller.stop()
 
@@ -312,6 +336,22 @@ class Runtime:
         if welded != (CONTACTOR_WELDED in evse.faults):
             event = FaultRaised if welded else FaultCleared
             self._events.put(event(number, CONTACTOR_WELDED))
+
+    def _read_thermometer(self) -> None:
+        assert self._devices.thermometer is not None
+        celsius = self._devices.thermometer.celsius()
+        if celsius >= self._devices.max_c:
+            self._tell_all(FaultRaised, OVER_TEMPERATURE)
+        elif celsius <= self._devices.max_c - COOLED_BY_C:
+            self._tell_all(FaultCleared, OVER_TEMPERATURE)
+
+    def _tell_all(self, fault: type[FaultRaised] | type[FaultCleared], reason: str) -> None:
+        """Something is wrong with, or right again for, the whole station."""
+        for number in self._devices.evses:
+            self._events.put(fault(number, reason))
+
+    def _trip_listener(self, reason: str) -> Callable[[bool], None]:
+        return lambda tripped: self._tell_all(FaultRaised if tripped else FaultCleared, reason)
 
     def _plug_listener(self, number: int, connector: int) -> Callable[[bool], None]:
         return lambda plugged: self._events.put(PlugChanged(number, connector, plugged))

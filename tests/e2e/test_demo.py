@@ -91,6 +91,25 @@ def test_a_silent_meter_opens_the_contactor_and_the_session_goes_on_when_it_answ
     assert finish(demo, session)["id"] == session["id"]
 
 
+def test_an_emergency_stop_ends_the_session_and_power_does_not_come_back_by_itself(demo: Demo) -> None:
+    session = charge(demo)
+    wait_for(lambda: demo.session(session["id"])["energy_wh"] > 0, 15)
+    pressed = demo.do("cs-1", "trip", name="emergency_stop", tripped=True)
+    coil = wait_for(lambda: found if not (found := contacts(demo))["commanded"] else None, 2, 0.02)
+    assert coil["commanded_at"] - pressed < 0.1
+    ended = wait_for(lambda: now if (now := demo.session(session["id"]))["state"] == "ended" else None, 15, 0.2)
+    assert ended["stop_reason"] == "EmergencyStop"
+    demo.wait_status("cs-1", "inoperative")
+    demo.do("cs-1", "trip", name="emergency_stop", tripped=False)
+    demo.wait_status("cs-1", "occupied")
+    assert contacts(demo)["commanded"] is False
+    demo.do("cs-1", "unplug", evse=1)
+
+
+def contacts(demo: Demo) -> Any:
+    return demo.seen("cs-1")["connectors"][0]
+
+
 def test_a_driver_starts_and_stops_from_afar(demo: Demo) -> None:
     code = demo.wait_status("cs-3", "available")["code"]
     status, session = demo.call("POST", "/sessions", {"evse": code}, user="driver")

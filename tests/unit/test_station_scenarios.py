@@ -381,6 +381,25 @@ class TestRemoteStart:
 
 
 class TestFaults:
+    @pytest.mark.parametrize(
+        ("fault", "reason"), [("EmergencyStop", "EmergencyStop"), ("ResidualCurrent", "GroundFault")]
+    )
+    def test_after_some_power_does_not_come_back_by_itself(self, site: Site, fault: str, reason: str) -> None:
+        charging(site)
+        site.fault(fault)
+        assert (site.closed, site.events[-1]["transactionInfo"]["stoppedReason"]) == (set(), reason)
+        site.clear(fault)
+        site.meter()
+        assert (site.closed, site.journal) == (set(), {})
+
+    def test_nor_does_it_start_for_who_was_let_in_before(self, site: Site) -> None:
+        site.tap()
+        site.authorize()
+        site.fault("EmergencyStop")
+        site.clear("EmergencyStop")
+        site.plug()
+        assert site.closed == set()
+
     def test_a_fault_opens_first_of_all_and_keeps_the_transaction(self, site: Site) -> None:
         charging(site)
         actions = site.fault()

@@ -89,6 +89,8 @@ class Workbench:
                 bench.unplug(int(body["evse"]))
             case "meter":
                 bench.set_meter_silent(int(body["evse"]), bool(body["silent"]))
+            case "trip":
+                bench.trip(str(body["name"]), bool(body["tripped"]))
             case "weld":
                 bench.weld(int(body["evse"]), int(body["connector"]), bool(body["welded"]))
             case _:

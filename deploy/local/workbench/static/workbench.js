@@ -19,6 +19,9 @@ function build(station) {
   const section = copy("station");
   section.querySelector("h2").textContent = station.id;
   section.querySelector(".tap").onclick = () => post(`stations/${station.id}/tap`, { uid: get("card").value });
+  for (const box of section.querySelectorAll("[data-trip]")) {
+    box.onchange = () => post(`stations/${station.id}/trip`, { name: box.dataset.trip, tripped: box.checked });
+  }
   const evses = station.evses.map((evse) => {
     const article = copy("evse");
     article.querySelector("h3").textContent = `EVSE ${evse.evse}`;
@@ -42,6 +45,7 @@ function show(station) {
   const { section, evses } = shown.get(station.id);
   section.querySelector(".link").textContent =
     (station.station_connected ? "station runs" : "station is down") + (station.card ? " · card on the reader" : "");
+  for (const box of section.querySelectorAll("[data-trip]")) box.checked = station.tripped[box.dataset.trip];
   station.evses.forEach((evse, index) => {
     const { article, connectors } = evses[index];
     const { red, green, blue } = evse.light ?? { red: 0, green: 0, blue: 0 };
