@@ -115,9 +115,9 @@ def _since(row: Row[Any], online: bool, heartbeat_s: int) -> datetime | None:
 
 def _evse(row: Row[Any], online: bool, sockets: Iterable[Row[Any]], running: Row[Any] | None) -> Json:
     sockets = list(sockets)
-    words: EvseStatus = status.evse_status(
-        online, [socket.status for socket in sockets], session_open=running is not None
-    )
+    told = [socket.status for socket in sockets]
+    problems = row.problems.replace(",", ", ") if "Faulted" in told else ""
+    words: EvseStatus = status.evse_status(online, told, session_open=running is not None, reason=problems)
     vehicle: Mapping[str, Any] = {
         "connected": any(socket.status == "Occupied" for socket in sockets),
         "charging": running is not None and running.state == "charging",

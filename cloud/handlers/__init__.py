@@ -14,6 +14,7 @@ from cloud.handlers import (
     boot_notification,
     heartbeat,
     meter_values,
+    notify_event,
     status_notification,
     transaction_event,
 )
@@ -26,6 +27,7 @@ HANDLERS: Mapping[str, Handler] = {
     "BootNotification": boot_notification.handle,
     "Heartbeat": heartbeat.handle,
     "MeterValues": meter_values.handle,
+    "NotifyEvent": notify_event.handle,
     "StatusNotification": status_notification.handle,
     "TransactionEvent": transaction_event.handle,
 }

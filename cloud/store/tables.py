@@ -77,6 +77,8 @@ evses = Table(
     Column("station", ForeignKey("stations.id", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("code", String(12), nullable=False, unique=True),
+    # What is wrong with it, as the station says: words with commas between; empty when nothing is.
+    Column("problems", String(400), nullable=False, default=""),
 )
 
 connectors = Table(

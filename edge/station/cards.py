@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from edge.station.authorization import (
     Ask,
     Bearer,
-    Deauthorize,
     Grant,
     Refuse,
+    Suspend,
     admit,
     after_refusal,
     decide,
@@ -55,14 +55,15 @@ def read_card(station: Station, event: CardRead, now: Now, actions: list[Action]
 
 def authorize_answered(station: Station, event: Answered, now: Now, actions: list[Action]) -> Station:
     """The CSMS has said who may charge, or has not answered."""
-    asking = station.asking
-    if asking is None or event.request["idToken"]["idToken"] != asking.id_token.id_token:
-        return station  # the driver has gone on
-    if event.response is None:
+    token, asking = _token_in(event), station.asking
+    info = None if event.response is None else read_info(event.response.id_token_info)
+    if info is not None:
+        _remember(station, token, info, actions)  # also when the driver has gone on meanwhile
+    if asking is None or asking.id_token != token:
+        return station
+    if info is None:
         return give_up_asking(station, now)
-    info = read_info(event.response.id_token_info)
-    _remember(station, asking.id_token, info, actions)
-    return _follow(replace(station, asking=None), asking.id_token, admit(info), now)
+    return _follow(replace(station, asking=None), token, admit(info), now)
 
 
 def give_up_asking(station: Station, now: Now) -> Station:
@@ -79,25 +80,25 @@ def transaction_answered(station: Station, event: Answered, now: Now, actions: l
     """What the CSMS says of a transaction's token may end the transaction, or bound its energy (E05)."""
     if event.response is None or event.response.id_token_info is msgspec.UNSET or "idToken" not in event.request:
         return station
-    token = IdToken(event.request["idToken"]["idToken"], event.request["idToken"]["type"])
-    info = read_info(event.response.id_token_info)
+    token, info = _token_in(event), read_info(event.response.id_token_info)
     _remember(station, token, info, actions)
-    if isinstance(admit(info), Grant):
-        return station
     for evse in station.evses:
         transaction = evse.transaction
         if transaction is None or transaction.id != event.request["transactionInfo"]["transactionId"]:
             continue
-        consequence = after_refusal(station.rules)
-        if isinstance(consequence, Deauthorize):
-            if evse.ending is None:
-                station = with_evse(
-                    station, evse.number, ending=ending(Stop("DeAuthorized", "Deauthorized", now.utc), now)
-                )
+        if not same_token(transaction.id_token, token):
+            continue  # it is about the token that ended it
+        verdict, consequence = admit(info), after_refusal(station.rules)
+        if isinstance(verdict, Grant):
+            told = replace(transaction, group_id=verdict.group_id or transaction.group_id, max_energy_wh=None)
+        elif isinstance(consequence, Suspend):
+            told = replace(transaction, max_energy_wh=consequence.after_wh)
         else:
-            bounded = replace(transaction, max_energy_wh=consequence.after_wh)
-            actions.append(Save(evse.number, bounded))
-            station = with_evse(station, evse.number, transaction=bounded)
+            stop = Stop("DeAuthorized", "Deauthorized", now.utc)
+            return station if evse.ending else with_evse(station, evse.number, ending=ending(stop, now))
+        if told != transaction:
+            actions.append(Save(evse.number, told))
+            station = with_evse(station, evse.number, transaction=told)
     return station
 
 
@@ -110,10 +111,12 @@ def refuse(station: Station, now: Now) -> Station:
 def _follow(station: Station, id_token: IdToken, verdict: Grant | Refuse, now: Now) -> Station:
     if isinstance(verdict, Refuse):
         return refuse(station, now)
-    stopped = _stop(station, Bearer(id_token, verdict.group_id), now)
-    if stopped is not None:
-        return stopped
     target = free_evse(station, verdict.evses)
+    if target is None or target.plugged is None or not may_start(verdict, station.rules):
+        # Where a vehicle waits, a card of a family that charges here already is for that vehicle.
+        stopped = _stop(station, Bearer(id_token, verdict.group_id), now)
+        if stopped is not None:
+            return stopped
     if target is None or not may_start(verdict, station.rules):
         return refuse(station, now)
     until = now.mono + station.settings.connection_timeout_s
@@ -124,7 +127,7 @@ def _follow(station: Station, id_token: IdToken, verdict: Grant | Refuse, now: N
 def _stop(station: Station, bearer: Bearer, now: Now) -> Station | None:
     """The station with what this token may stop ended: one transaction, or with a master pass all. None: nothing."""
     master = is_master_pass(bearer.group_id, station.rules)
-    stop = Stop("MasterPass" if master else "Local", "StopAuthorized", now.utc)
+    stop = Stop("MasterPass" if master else "Local", "StopAuthorized", now.utc, bearer.id_token)
     stopped = None
     for evse in station.evses:
         transaction = evse.transaction
@@ -139,9 +142,12 @@ def _stop(station: Station, bearer: Bearer, now: Now) -> Station | None:
 
 def _group_matters(station: Station) -> bool:
     """Whether a card that nobody knows might stop a transaction here by the group it belongs to."""
-    return bool(station.rules.master_pass_group_id) or any(
-        evse.transaction is not None and evse.transaction.group_id is not None for evse in station.evses
-    )
+    return any(evse.transaction is not None for evse in station.evses)
+
+
+def _token_in(event: Answered) -> IdToken:
+    """The token that a call of ours was about."""
+    return IdToken(event.request["idToken"]["idToken"], event.request["idToken"]["type"])
 
 
 def _remember(station: Station, token: IdToken, info: TokenInfo, actions: list[Action]) -> None:

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from edge.station.state import IdToken, Transaction
+from edge.station.state import Transaction
 from edge.station.token_orders import RememberToken, TokenOrder
-from edge.station.tokens import Known
+from edge.station.tokens import IdToken, Known
 from hardware.ports import Light, Reading
 
 # -- events -----------------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ def settle(station: Station, evse: Evse, now: Now, actions: list[Action]) -> tup
     if evse.transaction is not None:
         evse = (_update if evse.ending is None else _finish)(station, evse, now, actions)
     evse = _show(station, evse, now, actions)
+    station, evse = _tell_faults(station, evse, now, actions)
     return station, _tell_status(station, evse, now, actions)
 
 
@@ -188,6 +189,26 @@ def _light(station: Station, evse: Evse) -> Light:
 def _charges_offline(station: Station) -> bool:
     """Whether anybody at all can be let in while the CSMS cannot be asked."""
     return station.rules.local_authorize_offline or station.rules.offline_tx_for_unknown_id_enabled
+
+
+def _tell_faults(station: Station, evse: Evse, now: Now, actions: list[Action]) -> tuple[Station, Evse]:
+    """Why an EVSE is out of service, which StatusNotification does not say (OCPP 2.0.1, N07 and appendix, EVSE)."""
+    for reason in sorted(evse.faults ^ evse.told_faults):
+        raised = reason in evse.faults
+        data = {
+            "eventId": station.notices,
+            "timestamp": now.utc,
+            "trigger": "Alerting",
+            "actualValue": "true" if raised else "false",
+            "cleared": not raised,
+            "eventNotificationType": "HardWiredNotification",
+            "component": {"name": "EVSE", "evse": {"id": evse.number}},
+            "variable": {"name": "Problem", "instance": reason},
+        }
+        station = replace(station, notices=station.notices + 1)
+        notice = {"generatedAt": now.utc, "seqNo": 0, "eventData": [data]}
+        actions.append(Send("NotifyEvent", notice, durable=True))
+    return station, replace(evse, told_faults=evse.faults)
 
 
 def _tell_status(station: Station, evse: Evse, now: Now, actions: list[Action]) -> Evse:

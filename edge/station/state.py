@@ -69,11 +69,15 @@ class Authorization(msgspec.Struct, frozen=True):
 
 
 class Stop(msgspec.Struct, frozen=True):
-    """When a transaction was told to end, and why: OCPP's ReasonEnumType and TriggerReasonEnumType."""
+    """When a transaction was told to end, and why: OCPP's ReasonEnumType and TriggerReasonEnumType.
+
+    id_token: that was presented to end it, where one was.
+    """
 
     stopped_reason: str
     trigger: str
     at: datetime
+    id_token: IdToken | None = None
 
 
 class Transaction(msgspec.Struct, frozen=True):
@@ -109,7 +113,7 @@ class Evse(msgspec.Struct, frozen=True):
     closed: the connector whose contactor we closed. resumed: the transaction was found in the journal, and the CSMS has
     not been told that it goes on. sample_mono: when the next sample is due. finishing: over, and still plugged in.
     paused_mono: since when the vehicle has drawn next to nothing. reported: the status last told to the CSMS, by
-    connector. faults: reasons, one of which is enough to cut power.
+    connector. faults: reasons, one of which is enough to cut power. told_faults: those that the CSMS was told of.
     """
 
     number: int
@@ -122,6 +126,7 @@ class Evse(msgspec.Struct, frozen=True):
     resumed: bool = False
     closed: int | None = None
     faults: frozenset[str] = frozenset()
+    told_faults: frozenset[str] = frozenset()
     measured: Measured | None = None
     soc_pct: float | None = None
     sample_mono: float = 0.0
@@ -141,9 +146,10 @@ class Asking(msgspec.Struct, frozen=True):
 
 
 class Station(msgspec.Struct, frozen=True):
-    """The whole station. seed: makes transaction ids unique over restarts. identity: OCPP's
-    ChargingStationType. rules: who may charge. transactions: opened since the start. boot_mono: when to ask to boot
-    (again).
+    """The whole station.
+
+    seed: makes transaction ids unique over restarts. identity: OCPP's ChargingStationType. rules: who may charge.
+    transactions, notices: opened and given since the start. boot_mono: when to ask to boot (again).
     """
 
     settings: Settings
@@ -152,6 +158,7 @@ class Station(msgspec.Struct, frozen=True):
     identity: dict[str, str]
     rules: AuthorizationSettings = AuthorizationSettings()
     transactions: int = 0
+    notices: int = 0
     online: bool = False
     booted: bool = False
     boot_mono: float | None = None

@@ -58,8 +58,10 @@ def report(
     }
     if not online:
         payload["offline"] = True
+    presented = transaction.stop.id_token if kind == "Ended" and transaction.stop is not None else None
     if kind == "Started" or trigger == "StopAuthorized":
-        payload["idToken"] = {"idToken": transaction.id_token.id_token, "type": transaction.id_token.type}
+        token = presented or transaction.id_token
+        payload["idToken"] = {"idToken": token.id_token, "type": token.type}
     if measured is not None:
         payload["meterValue"] = [_meter_value(measured, evse.soc_pct, _CONTEXT[kind])]
     advanced = None if kind == "Ended" else msgspec.structs.replace(transaction, seq_no=transaction.seq_no + 1)

@@ -59,7 +59,8 @@ CARD = "04A1B2C3"
 class Site:
     """known: what the station's lists say of cards. remembered, orders: what its token memory was told.
 
-    closed: (EVSE, connector) with its contactor closed. events: TransactionEvents in the outbox, in order.
+    closed: (EVSE, connector) with its contactor closed. events, notices: TransactionEvents and
+    NotifyEvents in the outbox, in order.
 
     calls: others that wait for an answer. journal: open transactions, as on disk. wh: the meters' registers.
     """
@@ -76,6 +77,7 @@ class Site:
     plugs: set[tuple[int, int]] = field(default_factory=set)
     closed: set[tuple[int, int]] = field(default_factory=set)
     events: list[dict[str, Any]] = field(default_factory=list)
+    notices: list[dict[str, Any]] = field(default_factory=list)
     calls: list[Send] = field(default_factory=list)
     replies: list[Reply | Refuse] = field(default_factory=list)
     lights: dict[int, Light] = field(default_factory=dict)
@@ -150,9 +152,10 @@ class Site:
         belongs = {} if group is None else {"groupIdToken": {"idToken": group, "type": "Central"}}
         return self.answer("Authorize", {"idTokenInfo": {"status": status, **belongs}})
 
-    def transaction_answered(self, event: Mapping[str, Any], status: str) -> list[Action]:
+    def transaction_answered(self, event: Mapping[str, Any], status: str, group: str | None = None) -> list[Action]:
         """The CSMS answers a transaction event that carried a token."""
-        response = make_response(Version.V201, "TransactionEvent", {"idTokenInfo": {"status": status}})
+        belongs = {} if group is None else {"groupIdToken": {"idToken": group, "type": "Central"}}
+        response = make_response(Version.V201, "TransactionEvent", {"idTokenInfo": {"status": status, **belongs}})
         return self.step(Answered("TransactionEvent", event, response))
 
     def boot(self, status: str = "Accepted", interval: int = 60) -> list[Action]:
@@ -256,7 +259,8 @@ class Site:
             match action:
                 case Send(durable=True):
                     make_request(Version.V201, action.action, action.payload)
-                    self.events.append(_as_json(action.payload))
+                    kept = self.events if action.action == "TransactionEvent" else self.notices
+                    kept.append(_as_json(action.payload))
                 case Save(transaction=None):
                     del self.journal[action.evse]
                 case Save():

@@ -100,6 +100,13 @@ class TestOnline:
         assert site.closed == {(1, 1)}
         assert [call.action for call in site.calls] == ["StatusNotification"]
 
+    def test_an_answer_that_comes_too_late_is_remembered_all_the_same(self, site: Site) -> None:
+        site.tap()
+        site.pass_time(10)
+        site.authorize()
+        assert site.remembered == [RememberToken(IdToken(CARD, "ISO14443"), ACCEPTED)]
+        assert site.lights[1] is Light.REFUSED
+
     def test_what_the_csms_says_of_a_card_is_remembered(self, site: Site) -> None:
         site.tap()
         site.authorize("Blocked", group="family")
@@ -113,6 +120,27 @@ class TestGroups:
         site.authorize(group="family")
         site.meter()
         assert (site.closed, site.events[-1]["transactionInfo"]["stoppedReason"]) == (set(), "Local")
+
+    def test_its_ended_says_which_card_that_was(self, site: Site) -> None:
+        charging(site, group="family")
+        site.tap(OTHER)
+        site.authorize(group="family")
+        site.meter()
+        assert site.events[-1]["idToken"] == {"idToken": OTHER, "type": "ISO14443"}
+
+    def test_two_cars_of_one_family_charge_side_by_side(self, site: Site) -> None:
+        charging(site, group="family")
+        site.plug(2)
+        site.tap(OTHER)
+        site.authorize(group="family")
+        assert site.closed == {(1, 1), (2, 1)}
+
+    def test_a_group_that_is_told_later_counts_from_then_on(self, site: Site) -> None:
+        started = charging(site)
+        site.transaction_answered(started, "Accepted", group="family")
+        site.tap(OTHER)
+        site.authorize(group="family")
+        assert site.closed == set()
 
     def test_a_blocked_card_of_the_group_does_not(self, site: Site) -> None:
         charging(site, group="family")
@@ -174,6 +202,14 @@ class TestTheCsmssLaterWord:
         site.unplug()
         site.meter()
         assert site.events[-1]["eventType"] == "Ended"
+
+    def test_a_later_acceptance_lifts_the_bound(self) -> None:
+        site = a_site(rules=AuthorizationSettings(stop_tx_on_invalid_id=False))
+        started = charging(site)
+        site.transaction_answered(started, "Blocked")
+        assert site.closed == set()
+        site.transaction_answered(started, "Accepted")
+        assert site.closed == {(1, 1)}
 
     def test_a_word_on_a_transaction_that_is_over_changes_nothing(self, site: Site) -> None:
         started = charging(site)

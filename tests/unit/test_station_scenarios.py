@@ -307,8 +307,9 @@ class TestRefusals:
     def test_where_all_is_taken_or_out_of_order_a_card_is_refused(self, site: Site) -> None:
         charging(site)
         site.fault(evse=2)
-        site.tap("04FFFFFF")
-        assert (site.lights[1], site.waiting(), site.closed) == (Light.REFUSED, ["StatusNotification"] * 3, {(1, 1)})
+        site.tap("04FFFFFF")  # it might be of a group that may stop the charge: only the CSMS knows
+        site.authorize()
+        assert (site.lights[1], site.closed) == (Light.REFUSED, {(1, 1)})
 
 
 class TestAuthorization:
@@ -381,6 +382,17 @@ class TestRemoteStart:
 
 
 class TestFaults:
+    def test_why_an_evse_is_out_of_service_is_told_once_when_it_comes_and_once_when_it_goes(self, site: Site) -> None:
+        site.fault()
+        site.pass_time(1)
+        site.clear()
+        told = [notice["eventData"][0] for notice in site.notices]
+        assert [(data["variable"]["instance"], data["cleared"], data["eventId"]) for data in told] == [
+            ("MeterSilent", False, 0),
+            ("MeterSilent", True, 1),
+        ]
+        assert told[0]["component"] == {"name": "EVSE", "evse": {"id": 1}}
+
     @pytest.mark.parametrize(
         ("fault", "reason"), [("EmergencyStop", "EmergencyStop"), ("ResidualCurrent", "GroundFault")]
     )
