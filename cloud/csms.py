@@ -166,7 +166,7 @@ class Csms:
         elif station is None:
             self._log_once("", "topic", f"no station id in {arrived.topic[:80]!r}")
         elif arrived.topic.endswith("/link"):
-            self._link(unit, station, arrived.payload)
+            self._link(unit, station, arrived)
         else:
             answer = self._frame(unit, station, arrived)
             if answer is not None:
@@ -200,11 +200,11 @@ class Csms:
             message_id = error.message_id if arrived.frame is None else arrived.frame.message_id
             return CallError(message_id, error.code, error.description, error.details)
 
-    def _link(self, unit: Unit, station: str, payload: bytes) -> None:
+    def _link(self, unit: Unit, station: str, arrived: _Arrived) -> None:
         if not unit.is_registered(station):
             return
         try:
-            link = msgspec.json.decode(payload, type=Link)
+            link = msgspec.json.decode(arrived.payload, type=Link)
             since = unit.now if link.since is None else min(utc(link.since), unit.now)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ProtocolError):
             self._log_once(station, "link", "not a link message")
@@ -214,7 +214,7 @@ class Csms:
             .where(stations.c.id == station, stations.c.link_up != link.online)
             .values(link_up=link.online, link_since=since)
         )
-        if link.online:
+        if link.online and not arrived.retained:  # what the broker remembers was not said now
             unit.hear(station)
         if changed.rowcount:
             unit.changed_stations.add(station)
@@ -244,11 +244,12 @@ class Csms:
 class _Arrived:
     """A message taken apart as far as it goes, before the transaction is opened."""
 
-    __slots__ = ("error", "frame", "payload", "request", "station", "topic", "transaction")
+    __slots__ = ("error", "frame", "payload", "request", "retained", "station", "topic", "transaction")
 
     def __init__(self, message: Message) -> None:
         self.topic = message.topic
         self.payload = message.payload
+        self.retained = message.retained
         self.station = topics.station_of(message.topic)
         self.frame: Frame | None = None
         self.error: ProtocolError | None = None

@@ -25,6 +25,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from protocol.errors import SettingsError
 from protocol.topics import Topic
 
 log = structlog.get_logger(__name__)
@@ -81,7 +82,7 @@ class Link:
     link's own thread; while it blocks nothing more is read. on_change: called with True when connected (subscriptions
     are asked for already) and False when lost. will: what the broker says for us when we die. session_expiry_s: how
     long the broker keeps messages for us while we are away. receive_maximum: how many unacknowledged messages the
-    broker may have on the way to us.
+    broker may have on the way to us. Raises SettingsError for certificates that cannot be read.
     """
 
     def __init__(
@@ -228,12 +229,18 @@ class Link:
         if self._broker.username:
             client.username_pw_set(self._broker.username, self._broker.password)
         if self._broker.ca:
-            client.tls_set(
-                ca_certs=self._broker.ca,
-                certfile=self._broker.certificate or None,
-                keyfile=self._broker.key or None,
-                tls_version=ssl.PROTOCOL_TLS_CLIENT,
-            )
+            try:
+                client.tls_set(
+                    ca_certs=self._broker.ca,
+                    certfile=self._broker.certificate or None,
+                    keyfile=self._broker.key or None,
+                    tls_version=ssl.PROTOCOL_TLS_CLIENT,
+                )
+            except OSError as error:  # as ssl.SSLError is, too
+                files = ", ".join(
+                    part for part in (self._broker.ca, self._broker.certificate, self._broker.key) if part
+                )
+                raise SettingsError(f"broker: cannot use {files}: {error}") from error
         if self._will is not None:
             topic, payload = self._will
             client.will_set(topic.name, payload, qos=topic.qos, retain=topic.retain)

@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import update
 
 from cloud import present
-from cloud.store.tables import stations
+from cloud.store.tables import connectors, stations
 from cloud.unit import Unit
 
 
@@ -27,6 +27,8 @@ def handle(unit: Unit, station: str, request: Any, payload: bytes) -> Mapping[st
             boot_reason=request.reason,
         )
     )
+    # Its clock may have been set back since it last said how its connectors are.
+    unit.connection.execute(update(connectors).where(connectors.c.station == station).values(status_at=None))
     unit.changed_stations.add(station)
     return {"currentTime": present.time(unit.now), "interval": unit.heartbeat_s, "status": "Accepted"}
 

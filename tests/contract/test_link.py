@@ -11,9 +11,11 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
+from protocol.errors import SettingsError
 from protocol.mqtt import Broker, Link, Message
 from protocol.topics import Topic
 from tests.conftest import BrokerProcess
@@ -367,3 +369,8 @@ def test_a_link_that_never_came_up_can_be_stopped_at_once() -> None:
     link.start()
     link.stop()
     assert not link.up
+
+
+def test_certificates_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"broker: cannot use .*no-such-ca\.pem"):
+        Link(Broker(ca=str(tmp_path / "no-such-ca.pem")), "client", on_message=lambda message: None)

@@ -20,6 +20,7 @@ from cloud.errors import ConflictError, NotFoundError
 from cloud.store.tables import calls, evses, users
 from protocol.envelope import Call, CallError, CallResult
 from protocol.errors import ProtocolError
+from protocol.mqtt import Message
 from tests.support import wait_for
 from tests.support.csms_world import CARD, HEARTBEAT_S, NOON, Published, World, a_world, add, event, metered, status
 
@@ -426,3 +427,23 @@ def test_the_wait_for_an_answer_does_not_hold_the_database(people: People) -> No
         connection.execute(update(users).values(name="x"))
     people.world.take(CallResult(call.message_id, CLEAR))
     assert wait_for(future.done)
+
+
+def test_what_the_broker_remembers_of_a_link_does_not_count_as_hearing_the_station(world: World) -> None:
+    world.pass_time(3 * HEARTBEAT_S + 1)
+    world.csms.take([Message("cs/cs-1/link", b'{"online":true}', True, lambda: None)])
+    with world.store.read() as connection:
+        assert present.station_list(connection, world.now, HEARTBEAT_S)[0]["online"] is False
+    world.csms.take([Message("cs/cs-1/link", b'{"online":true}', False, lambda: None)])
+    with world.store.read() as connection:
+        assert present.station_list(connection, world.now, HEARTBEAT_S)[0]["online"] is True
+
+
+def test_a_station_whose_clock_was_set_back_is_believed_after_its_next_boot(world: World) -> None:
+    world.ask("StatusNotification", status("Faulted"))
+    station = {"vendorName": "Colonnina", "model": "Pi 4"}
+    world.ask("BootNotification", {"reason": "PowerUp", "chargingStation": station})
+    world.ask("StatusNotification", status("Available", at=NOON - timedelta(days=1)))
+    with world.store.read() as connection:
+        evse = present.station_list(connection, world.now, HEARTBEAT_S)[0]["evses"][0]
+    assert evse["status"] == "available"

@@ -17,7 +17,7 @@ def handle(station: Station, call: CallReceived, now: Now, actions: list[Action]
     # This very start may have been accepted before: our answer was lost, and it is asked again.
     begun = next((evse for evse in station.evses if _has_begun(evse, request.remote_start_id)), None)
     evse = begun or (free_evse(station) if request.evse_id is msgspec.UNSET else station.evse(request.evse_id))
-    reason = None if begun else _why_not(evse)
+    reason = None if begun else _why_not(evse) if station.booted else "NotAccepted"  # by the CSMS, at boot (B02)
     if evse is None or reason is not None:
         info = {"reasonCode": reason or "UnknownEvse"}
         actions.append(Reply(call.message_id, call.action, {"status": "Rejected", "statusInfo": info}))
