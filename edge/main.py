@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import signal
@@ -21,6 +22,7 @@ os.environ.setdefault("BLINKA_SKIP_DEPENDENCY_CHECK", "1")
 from edge.authorization import SqliteTokenMemory
 from edge.config import StationFile, load, make_devices
 from edge.outbox import SqliteOutbox
+from edge.selftest import check
 from edge.station import machine
 from edge.station.runtime import Runtime
 from edge.station.state import Now
@@ -68,6 +70,41 @@ def pinout(path: Path | None) -> None:
         sys.exit(2)
 
 
+@cli.command()
+@click.option("--config", "path", required=True, type=click.Path(path_type=Path), help="The station's TOML file.")
+def selftest(path: Path) -> None:
+    """Ask every device once and say what it answered. The station itself must not be running. Exit code 1: one is bad.
+
+    No contactor is closed.
+    """
+    logs.set_up(logging.ERROR)
+    factory = None
+    try:
+        config = load(path)
+        factory = WireFactory(config.pins.wire) if config.pins.wire else None
+        if factory is not None:
+            factory.start()
+        bad = 0
+        for result in check(make_devices(config, _board(config, factory), path)):
+            click.echo(f"{'ok ' if result.good else 'BAD'}  {result.name}: {result.said}")
+            bad += not result.good
+    except ColonninaError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+    except (DeviceError, ValueError) as error:
+        click.echo(f"{path}: {error}", err=True)
+        sys.exit(1)
+    finally:
+        if factory is not None:
+            factory.close()
+    click.echo("all devices answer" if bad == 0 else f"{bad} of them want looking at")
+    sys.exit(1 if bad else 0)
+
+
+def _board(config: StationFile, factory: WireFactory | None) -> Board:
+    return Board(wiring_pins.load(Path(config.pins.map) if config.pins.map else wiring_pins.DEFAULT), factory)
+
+
 def now() -> Now:
     return Now(datetime.now(UTC), time.monotonic())
 
@@ -76,9 +113,8 @@ def _run(config: StationFile, path: Path) -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    pin_map = wiring_pins.load(Path(config.pins.map) if config.pins.map else wiring_pins.DEFAULT)
     factory = WireFactory(config.pins.wire) if config.pins.wire else None
-    devices = make_devices(config, Board(pin_map, factory), path)
+    devices = make_devices(config, _board(config, factory), path)
     identity = {
         "vendorName": config.station.vendor,
         "model": config.station.model,
