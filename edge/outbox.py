@@ -1,6 +1,6 @@
 """The outbox: what must not be lost is on disk before it is sent, and stays there until it is answered.
 
-Beside it, in the same file and so in the same commit, the journal of open transactions.
+Beside it, in the same file and so in the same commit, the journal of open transactions and the charging profiles.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from sqlite_utils import Database
 from sqlite_utils.db import NotFoundError
 
 from edge.station.ports import Item, Save, Send
+from edge.station.smart_charging import Profiles
 from edge.station.state import Transaction
 
 
@@ -35,13 +36,14 @@ class SqliteOutbox:
         buried = {**calls, "code": str, "description": str, "buried_at": str}
         db.table("dead_letters").create(buried, if_not_exists=True)  # SQLite gives a key out again: no primary key here
         db.table("journal").create({"evse": int, "open": bytes}, pk="evse", if_not_exists=True)
+        db.table("profiles").create({"id": int, "installed": bytes}, pk="id", if_not_exists=True)
 
     def stop(self) -> None:
         if self._db is not None:
             self._db.close()
             self._db = None
 
-    def commit(self, sends: Sequence[Send], saves: Sequence[Save]) -> None:
+    def commit(self, sends: Sequence[Send], saves: Sequence[Save], profiles: Profiles | None = None) -> None:
         with self._open.atomic():
             for send in sends:
                 payload = msgspec.json.encode(send.payload)
@@ -53,6 +55,8 @@ class SqliteOutbox:
                 else:
                     row = {"evse": save.evse, "open": msgspec.json.encode(save.transaction)}
                     self._open.table("journal").upsert(row, pk="evse")
+            if profiles is not None:
+                self._open.table("profiles").upsert({"id": 1, "installed": msgspec.json.encode(profiles)}, pk="id")
 
     def head(self) -> Item | None:
         for row in self._open.table("calls").rows_where(order_by="key", limit=1):
@@ -82,6 +86,11 @@ class SqliteOutbox:
     def journal(self) -> list[Save]:
         rows = self._open.table("journal").rows_where(order_by="evse")
         return [Save(row["evse"], msgspec.json.decode(row["open"], type=Transaction)) for row in rows]
+
+    def profiles(self) -> Profiles:
+        for row in self._open.table("profiles").rows:
+            return msgspec.json.decode(row["installed"], type=Profiles)
+        return Profiles()
 
     def count(self) -> int:
         """Calls that wait."""

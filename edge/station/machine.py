@@ -28,8 +28,10 @@ from edge.station.ports import (
     LinkChanged,
     Metered,
     PlugChanged,
+    ProfilesRestored,
     Refuse,
     Resumed,
+    SaveProfiles,
     Send,
     SocRead,
     Tick,
@@ -66,13 +68,21 @@ def initial(
 def step(station: Station, event: Event, now: Now) -> tuple[Station, list[Action]]:
     """The station after an event, and what to do, in the order in which to do it."""
     actions: list[Action] = []
+    kept = station.profiles
     station = _react(_lapse(station, now), event, now, actions)
-    evses = []
-    for evse in station.evses:
-        station, evse = settle(station, evse, now, actions)
-        evses.append(evse)
-    station = replace(station, evses=tuple(evses))
+    settled = None
+    while settled != (running := _running(station)):  # what starts or ends at one EVSE changes what others may draw
+        settled = running
+        for number in [evse.number for evse in station.evses]:
+            station, evse = settle(station, get_evse(station, number), now, actions)
+            station = replace(station, evses=tuple(evse if old.number == number else old for old in station.evses))
+    if station.profiles != kept:
+        actions.append(SaveProfiles(station.profiles))
     return _keep_in_touch(station, now, actions), actions
+
+
+def _running(station: Station) -> list[bool]:
+    return [evse.transaction is not None for evse in station.evses]
 
 
 def wake_mono(station: Station) -> float | None:
@@ -84,6 +94,7 @@ def wake_mono(station: Station) -> float | None:
         times.append(evse.authorization.until_mono if evse.authorization else None)
         times.append(evse.ending.deadline_mono if evse.ending else None)
         times.append(evse.refused_mono)
+        times.append(evse.limit_until_mono)
         if evse.transaction and not evse.ending and not evse.resumed:
             times.append(evse.sample_mono)
     return min((at for at in times if at is not None), default=None)
@@ -118,6 +129,9 @@ def _react(station: Station, event: Event, now: Now, actions: list[Action]) -> S
             stop = event.transaction.stop
             end = None if stop is None else ending(stop, now)
             return with_evse(station, event.evse, transaction=event.transaction, resumed=True, ending=end)
+        case ProfilesRestored():
+            goes_on = [evse.transaction.id for evse in station.evses if evse.transaction is not None]
+            return replace(station, profiles=event.profiles.keep_transactions(goes_on))
         case Tick():
             return station
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from edge.station.smart_charging import Profiles
 from edge.station.state import Transaction
 from edge.station.token_orders import RememberToken, TokenOrder
 from edge.station.tokens import IdToken, Known
@@ -88,6 +89,12 @@ class Resumed(msgspec.Struct, frozen=True):
     transaction: Transaction
 
 
+class ProfilesRestored(msgspec.Struct, frozen=True):
+    """The charging profiles that were installed before the station started. Comes after the last `Resumed`."""
+
+    profiles: Profiles
+
+
 class Tick(msgspec.Struct, frozen=True):
     """Time has passed."""
 
@@ -103,6 +110,7 @@ Event = (
     | CallReceived
     | Answered
     | Resumed
+    | ProfilesRestored
     | Tick
 )
 
@@ -167,7 +175,13 @@ class Save(msgspec.Struct, frozen=True):
     transaction: Transaction | None
 
 
-Action = Close | Open | Show | ReadMeter | Send | Reply | Refuse | Save | RememberToken | TokenOrder
+class SaveProfiles(msgspec.Struct, frozen=True):
+    """Write down which charging profiles are installed now. Before anything else, such as the reply, is carried out."""
+
+    profiles: Profiles
+
+
+Action = Close | Open | Show | ReadMeter | Send | Reply | Refuse | Save | SaveProfiles | RememberToken | TokenOrder
 
 # -- what the runtime needs besides the devices -----------------------------------------------------------------------
 
@@ -182,10 +196,10 @@ class Item(msgspec.Struct, frozen=True):
 
 
 class Outbox(Protocol):
-    """Durable memory: calls that must arrive, in order, and the open transactions."""
+    """Durable memory: calls that must arrive, in order, the open transactions, and the charging profiles."""
 
-    def commit(self, sends: list[Send], saves: list[Save]) -> None:
-        """Keep all of these at once. When it returns they survive a power cut."""
+    def commit(self, sends: list[Send], saves: list[Save], profiles: Profiles | None = None) -> None:
+        """Keep all of these at once. When it returns they survive a power cut. profiles: None leaves them as kept."""
 
     def head(self) -> Item | None:
         """The call that was kept first, of those that are left."""
@@ -201,3 +215,6 @@ class Outbox(Protocol):
 
     def journal(self) -> list[Save]:
         """The open transactions."""
+
+    def profiles(self) -> Profiles:
+        """The charging profiles that were kept last."""

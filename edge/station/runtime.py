@@ -32,11 +32,13 @@ from edge.station.ports import (
     Open,
     Outbox,
     PlugChanged,
+    ProfilesRestored,
     ReadMeter,
     Refuse,
     Reply,
     Resumed,
     Save,
+    SaveProfiles,
     Send,
     Show,
     SocRead,
@@ -162,8 +164,9 @@ class Runtime:
                 self._switch(action.evse, action.connector, on=False)
         sends = [action for action in actions if isinstance(action, Send) and action.durable]
         saves = [action for action in actions if isinstance(action, Save)]
-        if sends or saves:
-            self._outbox.commit(sends, saves)
+        profiles = next((action.profiles for action in actions if isinstance(action, SaveProfiles)), None)
+        if sends or saves or profiles is not None:
+            self._outbox.commit(sends, saves, profiles)
         for action in actions:
             match action:
                 case Close():
@@ -187,7 +190,7 @@ class Runtime:
                         Reply(action.message_id, action.action, answer(action, self._tokens, self.station.rules))
                     )
                 case _:
-                    pass  # Open, Save and durable Send are done
+                    pass  # Open, Save, SaveProfiles and durable Send are done
 
     def _reply(self, reply: Reply) -> None:
         response = make_response(Version.V201, reply.action, reply.payload)
@@ -241,6 +244,7 @@ class Runtime:
             if save.transaction is not None and self.station.evse(save.evse) is not None:
                 log.info("an open transaction is taken up again", evse=save.evse, transaction=save.transaction.id)
                 self._step(Resumed(save.evse, save.transaction))
+        self._step(ProfilesRestored(self._outbox.profiles()))
         for number in self._devices.evses:
             self._start_pollers(number)
         if self._devices.thermometer is not None:

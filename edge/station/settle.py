@@ -23,9 +23,12 @@ def settle(station: Station, evse: Evse, now: Now, actions: list[Action]) -> tup
     evse = _note_stop(evse, actions)
     if _may_start(evse):
         station, evse = _start(station, evse, now, actions)
-    evse = _switch(evse, actions)
-    if evse.transaction is not None:
-        evse = (_update if evse.ending is None else _finish)(station, evse, now, actions)
+    held = evse.held
+    evse = _switch(_limit(station, evse, now), actions)
+    if evse.transaction is not None and evse.ending is None:
+        evse = _update(station, evse, now, actions, rate_changed=held != evse.held)
+    elif evse.transaction is not None:
+        station, evse = _finish(station, evse, now, actions)
     evse = _show(station, evse, now, actions)
     station, evse = _tell_faults(station, evse, now, actions)
     return station, _tell_status(station, evse, now, actions)
@@ -51,13 +54,18 @@ def _may_start(evse: Evse) -> bool:
 
 
 def may_flow(evse: Evse) -> bool:
-    """THE rule: power flows only into a plugged vehicle, metered, in a transaction that goes on, without a fault."""
+    """THE rule: power flows only into a plugged vehicle, metered, in a transaction that goes on, without a fault.
+
+    And within its limit: without a control pilot a vehicle cannot be told to draw less than the wiring carries, so a
+    limit below that is no power at all. A limit that is promised and not kept would be worse.
+    """
     return (
         evse.transaction is not None
         and evse.ending is None
         and evse.plugged == evse.transaction.connector
         and evse.measured is not None
         and not _spent(evse.transaction, evse.measured)
+        and not evse.held
         and not evse.faults
     )
 
@@ -67,6 +75,24 @@ def _spent(transaction: Transaction, measured: Measured) -> bool:
     if transaction.max_energy_wh is None:
         return False
     return measured.reading.energy_wh - transaction.start_wh >= transaction.max_energy_wh
+
+
+def _limit(station: Station, evse: Evse, now: Now) -> Evse:
+    """Ask the charging profiles what the transaction may draw, and when to ask again at the latest."""
+    if evse.transaction is None:
+        return evse
+    limit = station.profiles.limit_a(
+        evse.number,
+        now.utc,
+        evse.transaction.started_at,
+        phases=station.settings.phases,
+        voltage_v=station.settings.voltage_v,
+        station_max_a=station.settings.max_current_a,
+        sharing=1 + sum(other.transaction is not None for other in station.evses if other.number != evse.number),
+    )
+    until = None if limit.until is None else now.mono + (limit.until - now.utc).total_seconds()
+    held = limit.limit_a is not None and limit.limit_a < station.settings.max_current_a
+    return replace(evse, held=held, limit_until_mono=until)
 
 
 def _start(station: Station, evse: Evse, now: Now, actions: list[Action]) -> tuple[Station, Evse]:
@@ -84,6 +110,9 @@ def _start(station: Station, evse: Evse, now: Now, actions: list[Action]) -> tup
         paused_mono=None,
         sample_mono=now.mono + station.settings.sample_s,
     )
+    evse = _limit(station, evse, now)
+    if not may_flow(evse):
+        evse = replace(evse, transaction=replace(transaction, charging_state="SuspendedEVSE"))
     trigger = "Authorized" if remote is None else "RemoteStart"
     evse, send, save = report(evse, "Started", trigger, now.utc, online=station.online, measured=evse.measured)
     actions += [save, send]
@@ -101,13 +130,13 @@ def _switch(evse: Evse, actions: list[Action]) -> Evse:
     return replace(evse, closed=wanted, paused_mono=evse.paused_mono if wanted is not None else None)
 
 
-def _finish(station: Station, evse: Evse, now: Now, actions: list[Action]) -> Evse:
+def _finish(station: Station, evse: Evse, now: Now, actions: list[Action]) -> tuple[Station, Evse]:
     end, measured, transaction = evse.ending, evse.measured, evse.transaction
     assert end is not None
     assert transaction is not None
     fresh = measured is not None and measured.asked_mono >= end.since_mono
     if not fresh and now.mono < end.deadline_mono and not evse.faults:
-        return evse
+        return station, evse
     finishing = evse.plugged == transaction.connector
     evse = replace(evse, transaction=replace(transaction, charging_state="EVConnected" if finishing else "Idle"))
     evse, send, save = report(
@@ -120,17 +149,21 @@ def _finish(station: Station, evse: Evse, now: Now, actions: list[Action]) -> Ev
         measured=measured,
     )
     actions += [save, send]
-    return replace(evse, ending=None, resumed=False, finishing=finishing)
+    evse = replace(evse, ending=None, resumed=False, finishing=finishing, held=False, limit_until_mono=None)
+    return replace(station, profiles=station.profiles.drop_transaction(transaction.id)), evse
 
 
-def _update(station: Station, evse: Evse, now: Now, actions: list[Action]) -> Evse:
+def _update(station: Station, evse: Evse, now: Now, actions: list[Action], *, rate_changed: bool) -> Evse:
     transaction = evse.transaction
     assert transaction is not None
     evse = _watch_power(station, evse, now)
     state = _charging_state(station, evse, now)
     trigger = None
     if state != transaction.charging_state or evse.resumed:
-        trigger = "AbnormalCondition" if evse.faults else "ChargingStateChanged"
+        trigger = "ChargingRateChanged" if rate_changed else "ChargingStateChanged"
+        if state == "SuspendedEVSE" and evse.measured is not None and _spent(transaction, evse.measured):
+            trigger = "Deauthorized"  # the little energy that its token was left with is used (E05)
+        trigger = "AbnormalCondition" if evse.faults else trigger
     elif now.mono >= evse.sample_mono:
         trigger = "MeterValuePeriodic"
     if trigger is None:

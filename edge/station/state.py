@@ -7,10 +7,11 @@ journal. Deadlines are on the monotonic clock, times that leave the station on t
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
+from edge.station.smart_charging import Profiles
 from edge.station.tokens import AuthorizationSettings, IdToken, Known
 from hardware.ports import Light, Reading
 
@@ -35,6 +36,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     suspended_w, suspended_s: a vehicle that draws less than this for so long has paused by itself.
     refused_s: how long the red light of a refusal stays. authorize_s: how long a driver waits for the CSMS's word.
     answer_s: how long the CSMS may take to answer a call before it is made again (MessageTimeout).
+    phases, voltage_v, max_current_a: of the supply of each EVSE: how many (SupplyPhases), V between phase and neutral,
+    the most that its wiring carries, A per phase.
     """
 
     sample_s: Seconds = 10.0
@@ -45,6 +48,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refused_s: Seconds = 3.0
     authorize_s: Seconds = 10.0
     answer_s: Seconds = 15.0
+    phases: Literal[1, 3] = 1
+    voltage_v: Annotated[float, msgspec.Meta(gt=0, le=1_000)] = 230.0
+    max_current_a: Annotated[float, msgspec.Meta(gt=0, le=1_000)] = 32.0
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -114,6 +120,7 @@ class Evse(msgspec.Struct, frozen=True):
     not been told that it goes on. sample_mono: when the next sample is due. finishing: over, and still plugged in.
     paused_mono: since when the vehicle has drawn next to nothing. reported: the status last told to the CSMS, by
     connector. faults: reasons, one of which is enough to cut power. told_faults: those that the CSMS was told of.
+    held: the limit in force is below what a vehicle may draw here. limit_until_mono: when that may change.
     """
 
     number: int
@@ -128,6 +135,8 @@ class Evse(msgspec.Struct, frozen=True):
     faults: frozenset[str] = frozenset()
     told_faults: frozenset[str] = frozenset()
     measured: Measured | None = None
+    held: bool = False
+    limit_until_mono: float | None = None
     soc_pct: float | None = None
     sample_mono: float = 0.0
     paused_mono: float | None = None
@@ -150,6 +159,7 @@ class Station(msgspec.Struct, frozen=True):
 
     seed: makes transaction ids unique over restarts. identity: OCPP's ChargingStationType. rules: who may charge.
     transactions, notices: opened and given since the start. boot_mono: when to ask to boot (again).
+    profiles: the charging profiles that are installed.
     """
 
     settings: Settings
@@ -157,6 +167,7 @@ class Station(msgspec.Struct, frozen=True):
     seed: str
     identity: dict[str, str]
     rules: AuthorizationSettings = AuthorizationSettings()
+    profiles: Profiles = Profiles()
     transactions: int = 0
     notices: int = 0
     online: bool = False

@@ -12,6 +12,7 @@ import pytest
 
 from edge.outbox import SqliteOutbox
 from edge.station.ports import Item, Save, Send
+from edge.station.smart_charging import Installed, Period, Profile, Profiles, Schedule
 from edge.station.state import IdToken, Stop, Transaction
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -25,6 +26,17 @@ def transaction(name: str = "tx-1", seq_no: int = 1) -> Transaction:
 
 def send(number: int) -> Send:
     return Send("TransactionEvent", {"seqNo": number, "timestamp": NOON}, durable=True)
+
+
+def profiles(*ids: int) -> Profiles:
+    """Of a transaction, in a schedule with every kind of value that there is."""
+    schedule = Schedule(1, "W", (Period(0, 4001.6), Period(60, 0.0, number_phases=3)), NOON, duration=90)
+    return Profiles(
+        tuple(
+            Installed(Profile(id, 0, "TxProfile", "Absolute", (schedule,), valid_to=NOON, transaction_id="tx-1"), 1)
+            for id in ids
+        )
+    )
 
 
 @pytest.fixture
@@ -62,7 +74,7 @@ def drain(outbox: SqliteOutbox) -> list[int]:
 
 
 def test_a_new_one_is_empty(outbox: SqliteOutbox) -> None:
-    assert (outbox.head(), outbox.count(), outbox.journal()) == (None, 0, [])
+    assert (outbox.head(), outbox.count(), outbox.journal(), outbox.profiles()) == (None, 0, [], Profiles())
 
 
 def test_calls_come_out_in_the_order_they_were_kept(outbox: SqliteOutbox) -> None:
@@ -107,6 +119,27 @@ def test_the_journal_holds_the_last_word_on_each_evse(outbox: SqliteOutbox) -> N
     assert outbox.journal() == [Save(1, transaction(seq_no=2))]
     outbox.commit([], [Save(1, None), Save(3, None)])
     assert outbox.journal() == []
+
+
+def test_the_charging_profiles_are_those_that_were_kept_last(outbox: SqliteOutbox, reopen: Reopen) -> None:
+    outbox.commit([], [], profiles(1))
+    outbox.commit([], [], profiles(2, 3))
+    outbox.commit([send(0)], [Save(1, transaction())])
+    assert reopen().profiles() == profiles(2, 3)
+    outbox.commit([], [], Profiles())
+    assert reopen().profiles() == Profiles()
+
+
+def test_they_are_kept_together_with_the_journal_or_not_at_all(outbox: SqliteOutbox, path: Path) -> None:
+    outbox.commit([], [Save(1, transaction())], profiles(1))
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute(
+        "CREATE TRIGGER full BEFORE UPDATE ON profiles BEGIN SELECT RAISE(ABORT, 'no room is left on the disk'); END"
+    )
+    connection.close()
+    with pytest.raises(sqlite3.IntegrityError):
+        outbox.commit([send(0)], [Save(1, None)], Profiles())
+    assert (drain(outbox), outbox.journal(), outbox.profiles()) == ([], [Save(1, transaction())], profiles(1))
 
 
 def test_failures_are_counted_and_the_call_keeps_its_place(outbox: SqliteOutbox) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -27,16 +27,19 @@ from edge.station.ports import (
     Metered,
     Open,
     PlugChanged,
+    ProfilesRestored,
     ReadMeter,
     Refuse,
     Reply,
     Resumed,
     Save,
+    SaveProfiles,
     Send,
     Show,
     SocRead,
     Tick,
 )
+from edge.station.smart_charging import Profiles
 from edge.station.state import Evse, Now, Settings, Station, Transaction
 from edge.station.token_orders import (
     ClearTokenCache,
@@ -54,6 +57,8 @@ IDENTITY = {"vendorName": "Colonnina", "model": "Pi 4"}
 LAYOUT = ((1, (1,)), (2, (1, 2)))
 CARD = "04A1B2C3"
 
+Kept = TypeVar("Kept", Transaction, Profiles)
+
 
 @dataclass
 class Site:
@@ -62,7 +67,7 @@ class Site:
     closed: (EVSE, connector) with its contactor closed. events, notices: TransactionEvents and
     NotifyEvents in the outbox, in order.
 
-    calls: others that wait for an answer. journal: open transactions, as on disk. wh: the meters' registers.
+    calls: others that wait for an answer. journal, profiles: as on disk. wh: the meters' registers.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -82,6 +87,7 @@ class Site:
     replies: list[Reply | Refuse] = field(default_factory=list)
     lights: dict[int, Light] = field(default_factory=dict)
     journal: dict[int, Transaction] = field(default_factory=dict)
+    profiles: Profiles = field(default_factory=Profiles)
     wh: dict[int, float] = field(default_factory=dict)
     meters_wanted: list[int] = field(default_factory=list)
     stopped: set[str] = field(default_factory=set)
@@ -210,6 +216,21 @@ class Site:
         assert evse is not None
         return evse
 
+    def limit_a(self, number: int = 1) -> float | None:
+        """What the charging profiles say now, asked anew; of an EVSE with a transaction."""
+        transaction = self.evse(number).transaction
+        assert transaction is not None
+        supply = {"phases": self.settings.phases, "voltage_v": self.settings.voltage_v}
+        sharing = sum(evse.transaction is not None for evse in self.station.evses)
+        return self.station.profiles.limit_a(
+            number,
+            self.utc,
+            transaction.started_at,
+            station_max_a=self.settings.max_current_a,
+            sharing=sharing,
+            **supply,
+        ).limit_a
+
     def told(self, transaction: str | None = None) -> list[tuple[str, str, int]]:
         """(kind, trigger, seqNo) of what was reported, of one transaction or of all."""
         return [
@@ -239,6 +260,7 @@ class Site:
                 self._step(PlugChanged(number, connector, (number, connector) in self.plugs))
         for number, transaction in sorted(self.journal.items()):
             self._step(Resumed(number, transaction))
+        self._step(ProfilesRestored(self.profiles))
         self._check()
 
     def _step(self, event: Event) -> list[Action]:
@@ -266,6 +288,8 @@ class Site:
                 case Save():
                     assert action.transaction is not None
                     self.journal[action.evse] = _again(action.transaction)
+                case SaveProfiles():
+                    self.profiles = _again(action.profiles)
         for action in actions:
             match action:
                 case Close():
@@ -294,6 +318,7 @@ class Site:
             self._check_power(evse)
             assert evse.transaction == self.journal.get(evse.number), "the journal knows less than the station"
             assert evse.ending is None or evse.transaction is not None
+        assert self.station.profiles == self.profiles, "less is on disk than the CSMS was promised"
         due = machine.wake_mono(self.station)
         assert due is None or due > self.mono, "the loop would spin"
         self._check_events()
@@ -307,6 +332,8 @@ class Site:
         assert evse.transaction.id not in self.stopped, "power flows again after the end was decided"
         assert evse.ending is None
         assert evse.faults == frozenset()
+        limit_a = self.limit_a(evse.number)
+        assert limit_a is None or limit_a >= self.settings.max_current_a, "power flows beyond the limit"
         assert len([place for place in self.closed if place[0] == evse.number]) == 1
 
     def _check_events(self) -> None:
@@ -340,9 +367,9 @@ def _as_json(payload: Mapping[str, Any]) -> dict[str, Any]:
     return dict(msgspec.json.decode(msgspec.json.encode(payload)))
 
 
-def _again(transaction: Transaction) -> Transaction:
-    """As it is read back from the journal."""
-    return msgspec.json.decode(msgspec.json.encode(transaction), type=Transaction)
+def _again(kept: Kept) -> Kept:
+    """As it is read back from disk."""
+    return msgspec.json.decode(msgspec.json.encode(kept), type=type(kept))
 
 
 def a_site(**more: Any) -> Site:

@@ -199,6 +199,7 @@ class TestTheCsmssLaterWord:
         assert site.closed == {(1, 1)}
         site.meter(wh=1)
         assert (site.closed, site.events[-1]["transactionInfo"]["chargingState"]) == (set(), "SuspendedEVSE")
+        assert site.events[-1]["triggerReason"] == "Deauthorized"
         site.unplug()
         site.meter()
         assert site.events[-1]["eventType"] == "Ended"

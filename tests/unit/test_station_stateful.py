@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -9,9 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from edge.station.ports import CardRead, Event, FaultRaised, Metered, PlugChanged, Tick
+from edge.station.smart_charging import Profiles
 from edge.station.state import IdToken
 from hardware.ports import Reading
-from tests.support.station_site import LAYOUT, Site, a_site
+from tests.support.station_site import LAYOUT, START, Site, a_site
 
 SOCKETS = [(evse, connector) for evse, connectors in LAYOUT for connector in connectors]
 evses = st.sampled_from([number for number, _ in LAYOUT])
@@ -19,6 +21,25 @@ cards = st.sampled_from(["04A1", "04B2"])
 faults = st.sampled_from(["MeterSilent", "ContactorWelded"])
 rarely = st.sampled_from([False, False, False, True])
 usually = rarely.map(lambda rare: not rare)
+limits_a = st.sampled_from([0.0, 5.9, 6.0, 16.0, 40.0])
+
+
+@st.composite
+def schedules(draw: st.DrawFn) -> dict[str, Any]:
+    """A ChargingProfileType's kind and schedule, near the time when a site begins."""
+    kind = draw(st.sampled_from(["Absolute", "Relative", "Recurring"]))
+    starts = [0, *sorted(draw(st.sets(st.sampled_from([1, 10, 60, 120, 300]), max_size=3)))]
+    schedule: dict[str, Any] = {
+        "id": 1,
+        "chargingRateUnit": "A",
+        "chargingSchedulePeriod": [{"startPeriod": start, "limit": draw(limits_a)} for start in starts],
+    }
+    if kind != "Relative":
+        schedule["startSchedule"] = (START + timedelta(seconds=draw(st.integers(-60, 300)))).isoformat()
+    if draw(st.booleans()):
+        schedule["duration"] = draw(st.sampled_from([1, 30, 200]))
+    recurrency = {"recurrencyKind": "Daily"} if kind == "Recurring" else {}
+    return {"chargingProfileKind": kind, "chargingSchedule": [schedule], **recurrency}
 
 
 def make_ready(site: Site) -> None:
@@ -127,6 +148,31 @@ class AnyOrder(RuleBasedStateMachine):
         transaction = data.draw(st.sampled_from(sorted(part.id for part in self.site.journal.values())))
         assert self.site.remote_stop(transaction) == {"status": "Accepted"}
 
+    @rule(
+        id=st.integers(1, 4),
+        evse=st.sampled_from([0, 0, 1, 2]),
+        purpose=st.sampled_from(["TxDefaultProfile", "TxDefaultProfile", "ChargingStationMaxProfile"]),
+        level=st.integers(0, 1),
+        schedule=schedules(),
+    )
+    def limit(self, id: int, evse: int, purpose: str, level: int, schedule: dict[str, Any]) -> None:
+        """Any limit, also one that is refused."""
+        profile = {"id": id, "stackLevel": level, "chargingProfilePurpose": purpose, **schedule}
+        self.site.remote("SetChargingProfile", {"evseId": evse, "chargingProfile": profile})
+
+    @precondition(lambda self: self.site.journal)
+    @rule(data=st.data(), id=st.integers(5, 6), schedule=schedules())
+    def limit_a_transaction(self, data: st.DataObject, id: int, schedule: dict[str, Any]) -> None:
+        evse, transaction = data.draw(st.sampled_from(sorted(self.site.journal.items())))
+        profile = {"id": id, "stackLevel": 0, "chargingProfilePurpose": "TxProfile", "transactionId": transaction.id}
+        self.site.remote("SetChargingProfile", {"evseId": evse, "chargingProfile": {**profile, **schedule}})
+
+    @rule(id=st.integers(1, 6), all_of_them=st.booleans())
+    def lift(self, id: int, all_of_them: bool) -> None:
+        for number in range(1, 7) if all_of_them else [id]:
+            self.site.remote("ClearChargingProfile", {"chargingProfileId": number})
+        assert not all_of_them or self.site.profiles == Profiles()
+
     # -- the mains --
 
     @rule(unplugged=rarely, ready=usually)
@@ -166,7 +212,15 @@ class AnyOrder(RuleBasedStateMachine):
             good = (
                 evse.transaction is not None and evse.measured is not None and not evse.faults and evse.ending is None
             )
-            assert good == (evse.closed is not None)
+            limit_a = self.site.limit_a(evse.number) if good else None
+            enough = limit_a is None or limit_a >= self.site.settings.max_current_a
+            assert (good and enough) == (evse.closed is not None)
+
+    @invariant()
+    def the_profile_of_a_transaction_is_gone_with_it(self) -> None:
+        if hasattr(self, "site"):
+            limited = {one.profile.transaction_id for one in self.site.profiles.installed}
+            assert limited - {part.id for part in self.site.journal.values()} <= {None}
 
     def teardown(self) -> None:
         """Whatever happened, everything can be brought to an end."""
