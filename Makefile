@@ -36,15 +36,17 @@ bench: $(VENV)/.dev
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Colonnina needs Python 3.11 or newer; choose one: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade pip
 
 $(VENV)/.demo: setup.cfg pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[edge,cloud,demo]'
+	@echo "installing what the demo needs, into $(VENV)"
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable '.[edge,cloud,demo]'
 	@touch $@
 
 $(VENV)/.dev: setup.cfg pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[edge,cloud,dev]'
+	@echo "installing what development needs, into $(VENV)"
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable '.[edge,cloud,dev]'
 	@touch $@ $(VENV)/.demo
 
 clean:
