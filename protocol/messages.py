@@ -107,6 +107,9 @@ class Action:
     sender: Sender
     request: type[msgspec.Struct]
     response: type[msgspec.Struct] | None
+    # Of `sender`, as plain booleans: asked for every frame, and a Flag answers slowly.
+    by_station: bool
+    by_csms: bool
     decode_request: msgspec.json.Decoder[Any]
     decode_response: msgspec.json.Decoder[Any] | None
 
@@ -122,7 +125,9 @@ def actions(version: Version) -> Mapping[str, Action]:
             answer = schemas.get(f"{name}Response")
             response = compile_schema(f"{name}Response", answer) if answer else None
             decoder = msgspec.json.Decoder(response) if response else None
-            rows[name] = Action(name, sender, request, response, msgspec.json.Decoder(request), decoder)
+            by_station, by_csms = Sender.STATION in sender, Sender.CSMS in sender
+            read = msgspec.json.Decoder(request)
+            rows[name] = Action(name, sender, request, response, by_station, by_csms, read, decoder)
     return MappingProxyType(rows)
 
 
@@ -135,7 +140,7 @@ def read_request(version: Version, call: Call, sender: Sender) -> Any:
     action = actions(version).get(call.action)
     if action is None:
         raise ProtocolError("NotImplemented", f"no action {call.action[:60]!r}", message_id=call.message_id)
-    if not action.sender & sender:
+    if not (action.by_station if sender is Sender.STATION else action.by_csms):
         raise ProtocolError(
             "NotSupported", f"{call.action} is not sent by a {sender.name}".lower(), message_id=call.message_id
         )
