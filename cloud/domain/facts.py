@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from cloud.domain import measurands
-from cloud.domain.measurands import Sampled
+from cloud.domain.measurands import Sampled, given
 from cloud.domain.sessions import Fact
 from protocol.errors import ProtocolError
 
@@ -27,15 +27,15 @@ def fact(request: Any, samples: list[Sampled]) -> Fact:
     if not 0 <= request.seq_no <= MAX_INTEGER:
         raise ProtocolError("PropertyConstraintViolation", f"seqNo {request.seq_no} is out of range")
     info = request.transaction_info
-    id_token = _set(request.id_token)
-    evse = _set(request.evse)
-    remote_start_id = _set(info.remote_start_id)
+    id_token = given(request.id_token)
+    evse = given(request.evse)
+    remote_start_id = given(info.remote_start_id)
     return Fact(
         seq_no=request.seq_no,
         kind=request.event_type,
         at=measurands.utc(request.timestamp),
         trigger=request.trigger_reason,
-        charging_state=_set(info.charging_state),
+        charging_state=given(info.charging_state),
         registers=tuple(
             (one.at, round(sample.value))
             for one in samples
@@ -44,19 +44,15 @@ def fact(request: Any, samples: list[Sampled]) -> Fact:
         ),
         power_w=_last(samples, "power_w"),
         soc_pct=_last(samples, "soc_pct", 0, 100),
-        stop_reason=_set(info.stopped_reason),
+        stop_reason=given(info.stopped_reason),
         id_token=None if id_token is None else id_token.id_token,
         evse=None if evse is None else evse.id,
-        connector=None if evse is None else _set(evse.connector_id),
+        connector=None if evse is None else given(evse.connector_id),
         remote_start_id=remote_start_id if remote_start_id is None or abs(remote_start_id) <= MAX_INTEGER else None,
-        offline=_set(request.offline) or False,
+        offline=given(request.offline) or False,
     )
 
 
 def _last(samples: list[Sampled], field: str, low: float = -1e9, high: float = 1e9) -> float | None:
     values = [sample.value for one in samples for sample in one.samples if sample.field == field]
     return values[-1] if values and low <= values[-1] <= high else None
-
-
-def _set(value: Any) -> Any:
-    return None if value is msgspec.UNSET else value

@@ -62,15 +62,15 @@ def read(meter_values: Any) -> Iterator[Sampled]:
 
 
 def _sample(sampled: Any) -> Sample | None:
-    row = _FIELDS.get(_set(sampled.measurand) or _DEFAULT)
-    if row is None or _set(sampled.location) not in (None, "Outlet", "EV"):
+    row = _FIELDS.get(given(sampled.measurand) or _DEFAULT)
+    if row is None or given(sampled.location) not in (None, "Outlet", "EV"):
         return None
     name, suffix, _ = row
-    phase = (_set(sampled.phase) or "").lower().replace("-", "_")
-    unit = _set(sampled.unit_of_measure)
+    phase = (given(sampled.phase) or "").lower().replace("-", "_")
+    unit = given(sampled.unit_of_measure)
     scale = 1.0
     if unit is not None:
-        scale = _PREFIX.get(_set(unit.unit) or "", 1.0) * 10.0 ** max(-9, min(9, _set(unit.multiplier) or 0))
+        scale = _PREFIX.get(given(unit.unit) or "", 1.0) * 10.0 ** max(-9, min(9, given(unit.multiplier) or 0))
     value = sampled.value * scale
     if not math.isfinite(value):
         return None  # so large that no number holds it
@@ -88,5 +88,6 @@ def utc(at: datetime) -> datetime:
         raise ProtocolError("PropertyConstraintViolation", f"time {at.isoformat()} is out of range") from error
 
 
-def _set(value: Any) -> Any:
+def given(value: Any) -> Any:
+    """An optional field of a typed request; None where it was not sent."""
     return None if value is msgspec.UNSET else value
