@@ -1,4 +1,4 @@
-"""A contact to ground on one input pin, with the Pi's pull-up on: what plug switches and trip contacts have in common."""
+"""A contact to ground on one input, with the Pi's pull-up on: what plug switches and trip contacts have in common."""
 
 from __future__ import annotations
 
