@@ -1,6 +1,6 @@
 """The outbox: what must not be lost is on disk before it is sent, and stays there until it is answered.
 
-Beside it, in the same file and so in the same commit, the journal of open transactions and the charging profiles.
+Beside it, in the same file and so in the same commit, the journal of open transactions and what else must survive.
 """
 
 from __future__ import annotations
@@ -9,14 +9,18 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_type_hints
 
 import msgspec
 from sqlite_utils import Database
 from sqlite_utils.db import NotFoundError
 
-from edge.station.ports import Item, Save, Send
-from edge.station.smart_charging import Profiles
+from edge.station.kept import Kept
+from edge.station.ports import Item, Restored, Save, Send
 from edge.station.state import Transaction
+
+#: The fields of `Kept`, each in a row of its own, with their types.
+_FIELDS = get_type_hints(Kept)
 
 
 class SqliteOutbox:
@@ -36,14 +40,14 @@ class SqliteOutbox:
         buried = {**calls, "code": str, "description": str, "buried_at": str}
         db.table("dead_letters").create(buried, if_not_exists=True)  # SQLite gives a key out again: no primary key here
         db.table("journal").create({"evse": int, "open": bytes}, pk="evse", if_not_exists=True)
-        db.table("profiles").create({"id": int, "installed": bytes}, pk="id", if_not_exists=True)
+        db.table("kept").create({"name": str, "value": bytes}, pk="name", if_not_exists=True)
 
     def stop(self) -> None:
         if self._db is not None:
             self._db.close()
             self._db = None
 
-    def commit(self, sends: Sequence[Send], saves: Sequence[Save], profiles: Profiles | None = None) -> None:
+    def commit(self, sends: Sequence[Send], saves: Sequence[Save], kept: Kept | None = None) -> None:
         with self._open.atomic():
             for send in sends:
                 payload = msgspec.json.encode(send.payload)
@@ -55,8 +59,9 @@ class SqliteOutbox:
                 else:
                     row = {"evse": save.evse, "open": msgspec.json.encode(save.transaction)}
                     self._open.table("journal").upsert(row, pk="evse")
-            if profiles is not None:
-                self._open.table("profiles").upsert({"id": 1, "installed": msgspec.json.encode(profiles)}, pk="id")
+            if kept is not None:
+                rows = ({"name": name, "value": msgspec.json.encode(getattr(kept, name))} for name in _FIELDS)
+                self._open.table("kept").upsert_all(rows, pk="name")
 
     def head(self) -> Item | None:
         for row in self._open.table("calls").rows_where(order_by="key", limit=1):
@@ -83,14 +88,15 @@ class SqliteOutbox:
             self._open.table("dead_letters").insert(buried)
             self._open.table("calls").delete_where("key = ?", [key])
 
-    def journal(self) -> list[Save]:
+    def restore(self) -> Restored:
         rows = self._open.table("journal").rows_where(order_by="evse")
-        return [Save(row["evse"], msgspec.json.decode(row["open"], type=Transaction)) for row in rows]
-
-    def profiles(self) -> Profiles:
-        for row in self._open.table("profiles").rows:
-            return msgspec.json.decode(row["installed"], type=Profiles)
-        return Profiles()
+        transactions = tuple((row["evse"], msgspec.json.decode(row["open"], type=Transaction)) for row in rows)
+        fields = {
+            row["name"]: msgspec.json.decode(row["value"], type=_FIELDS[row["name"]])
+            for row in self._open.table("kept").rows
+            if row["name"] in _FIELDS
+        }
+        return Restored(Kept(**fields), transactions)
 
     def count(self) -> int:
         """Calls that wait."""

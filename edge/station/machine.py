@@ -28,10 +28,9 @@ from edge.station.ports import (
     LinkChanged,
     Metered,
     PlugChanged,
-    ProfilesRestored,
     Refuse,
-    Resumed,
-    SaveProfiles,
+    Restored,
+    SaveKept,
     Send,
     SocRead,
     Tick,
@@ -68,7 +67,7 @@ def initial(
 def step(station: Station, event: Event, now: Now) -> tuple[Station, list[Action]]:
     """The station after an event, and what to do, in the order in which to do it."""
     actions: list[Action] = []
-    kept = station.profiles
+    kept = station.kept
     station = _react(_lapse(station, now), event, now, actions)
     settled = None
     while settled != (running := _running(station)):  # what starts or ends at one EVSE changes what others may draw
@@ -76,9 +75,10 @@ def step(station: Station, event: Event, now: Now) -> tuple[Station, list[Action
         for number in [evse.number for evse in station.evses]:
             station, evse = settle(station, get_evse(station, number), now, actions)
             station = replace(station, evses=tuple(evse if old.number == number else old for old in station.evses))
-    if station.profiles != kept:
-        actions.append(SaveProfiles(station.profiles))
-    return _keep_in_touch(station, now, actions), actions
+    station = _keep_in_touch(station, now, actions)
+    if station.kept is not kept and station.kept != kept:
+        actions.append(SaveKept(station.kept))
+    return station, actions
 
 
 def _running(station: Station) -> list[bool]:
@@ -125,15 +125,21 @@ def _react(station: Station, event: Event, now: Now, actions: list[Action]) -> S
             return handler(station, event, now, actions)
         case Answered():
             return _answer(station, event, now, actions)
-        case Resumed():
-            stop = event.transaction.stop
-            end = None if stop is None else ending(stop, now)
-            return with_evse(station, event.evse, transaction=event.transaction, resumed=True, ending=end)
-        case ProfilesRestored():
-            goes_on = [evse.transaction.id for evse in station.evses if evse.transaction is not None]
-            return replace(station, profiles=event.profiles.keep_transactions(goes_on))
+        case Restored():
+            return _restore(station, event, now)
         case Tick():
             return station
+
+
+def _restore(station: Station, event: Restored, now: Now) -> Station:
+    for number, transaction in event.transactions:
+        if station.evse(number) is None:
+            continue  # the configuration has one EVSE fewer than before
+        end = None if transaction.stop is None else ending(transaction.stop, now)
+        station = with_evse(station, number, transaction=transaction, resumed=True, ending=end)
+    goes_on = [evse.transaction.id for evse in station.evses if evse.transaction is not None]
+    profiles = event.kept.profiles.keep_transactions(goes_on)
+    return replace(station, kept=replace(event.kept, profiles=profiles))
 
 
 def _fault(station: Station, event: FaultRaised, now: Now) -> Station:

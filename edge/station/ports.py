@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from edge.station.smart_charging import Profiles
+from edge.station.kept import Kept
 from edge.station.state import Transaction
 from edge.station.token_orders import RememberToken, TokenOrder
 from edge.station.tokens import IdToken, Known
@@ -82,17 +82,14 @@ class Answered(msgspec.Struct, frozen=True):
     response: Any
 
 
-class Resumed(msgspec.Struct, frozen=True):
-    """The journal held an open transaction when the station started. Comes after the plugs are known."""
+class Restored(msgspec.Struct, frozen=True):
+    """What survived a power cut, once, when the station starts. Comes after the plugs are known.
 
-    evse: int
-    transaction: Transaction
+    transactions: (EVSE, transaction) of those that were open.
+    """
 
-
-class ProfilesRestored(msgspec.Struct, frozen=True):
-    """The charging profiles that were installed before the station started. Comes after the last `Resumed`."""
-
-    profiles: Profiles
+    kept: Kept
+    transactions: tuple[tuple[int, Transaction], ...] = ()
 
 
 class Tick(msgspec.Struct, frozen=True):
@@ -109,8 +106,7 @@ Event = (
     | LinkChanged
     | CallReceived
     | Answered
-    | Resumed
-    | ProfilesRestored
+    | Restored
     | Tick
 )
 
@@ -175,13 +171,13 @@ class Save(msgspec.Struct, frozen=True):
     transaction: Transaction | None
 
 
-class SaveProfiles(msgspec.Struct, frozen=True):
-    """Write down which charging profiles are installed now. Before anything else, such as the reply, is carried out."""
+class SaveKept(msgspec.Struct, frozen=True):
+    """Write down what must survive beside the transactions. Before anything else, such as the reply, is carried out."""
 
-    profiles: Profiles
+    kept: Kept
 
 
-Action = Close | Open | Show | ReadMeter | Send | Reply | Refuse | Save | SaveProfiles | RememberToken | TokenOrder
+Action = Close | Open | Show | ReadMeter | Send | Reply | Refuse | Save | SaveKept | RememberToken | TokenOrder
 
 # -- what the runtime needs besides the devices -----------------------------------------------------------------------
 
@@ -196,10 +192,10 @@ class Item(msgspec.Struct, frozen=True):
 
 
 class Outbox(Protocol):
-    """Durable memory: calls that must arrive, in order, the open transactions, and the charging profiles."""
+    """Durable memory: calls that must arrive, in order, the open transactions, and what is kept beside them."""
 
-    def commit(self, sends: list[Send], saves: list[Save], profiles: Profiles | None = None) -> None:
-        """Keep all of these at once. When it returns they survive a power cut. profiles: None leaves them as kept."""
+    def commit(self, sends: list[Send], saves: list[Save], kept: Kept | None = None) -> None:
+        """Keep all of these at once. When it returns they survive a power cut. kept: None leaves it as it was."""
 
     def head(self) -> Item | None:
         """The call that was kept first, of those that are left."""
@@ -213,8 +209,5 @@ class Outbox(Protocol):
     def bury(self, key: int, code: str, description: str) -> None:
         """It will never be accepted: move it to the dead letters."""
 
-    def journal(self) -> list[Save]:
-        """The open transactions."""
-
-    def profiles(self) -> Profiles:
-        """The charging profiles that were kept last."""
+    def restore(self) -> Restored:
+        """The open transactions, and what was kept last beside them."""

@@ -1,8 +1,4 @@
-"""The one loop that feeds the machine and carries out what it says.
-
-Devices and the link put events into a queue; the loop takes one at a time, asks the machine, and acts: power is cut
-first of all, then what must survive is written down, and only then is power let through or anything sent.
-"""
+"""The station at work: one loop, which feeds the core with what its devices and the link put into a queue."""
 
 from __future__ import annotations
 
@@ -11,47 +7,26 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from typing import Protocol
 
-import msgspec
 import structlog
 
 from edge.config import Devices
-from edge.station import machine
+from edge.station.core import Core, Transport
 from edge.station.polling import Poller, Taps
 from edge.station.ports import (
-    Action,
-    CallReceived,
     CardRead,
-    Close,
     Event,
     FaultCleared,
     FaultRaised,
     LinkChanged,
     Metered,
-    Open,
     Outbox,
     PlugChanged,
-    ProfilesRestored,
-    ReadMeter,
-    Refuse,
-    Reply,
-    Resumed,
-    Save,
-    SaveProfiles,
-    Send,
-    Show,
     SocRead,
-    Tick,
 )
-from edge.station.pump import Pump
 from edge.station.state import Now, Station
-from edge.station.token_orders import ClearTokenCache, RememberToken, TellListVersion, UpdateLocalList, answer
 from edge.station.tokens import IdToken, TokenMemory
-from hardware.ports import Device
-from protocol.envelope import Call, CallError, CallResult, Frame, decode, encode
-from protocol.errors import ProtocolError
-from protocol.messages import Sender, Version, make_response, read_request
+from hardware.ports import Device, Light
 
 log = structlog.get_logger(__name__)
 
@@ -76,12 +51,6 @@ THERMOMETER_SILENT = "ThermometerSilent"
 CONTACTOR_WELDED = "ContactorWelded"
 
 
-class Transport(Protocol):
-    """Carries frames to the CSMS. A frame may be lost; who needs an answer asks again."""
-
-    def send(self, frame: bytes) -> None: ...
-
-
 class Runtime:
     """One station at work.
 
@@ -98,13 +67,9 @@ class Runtime:
         transport: Transport,
         clock: Callable[[], Now],
     ) -> None:
-        self.station = station
+        self.core = Core(station, self, outbox, tokens, transport, clock, lambda: str(uuid.uuid4()))
         self._devices = devices
-        self._outbox = outbox
-        self._tokens = tokens
-        self._transport = transport
         self._clock = clock
-        self._pump = Pump(outbox, lambda: str(uuid.uuid4()), station.settings.answer_s)
         self._events: queue.Queue[Event | _FrameArrived] = queue.Queue()
         self._taps = Taps()
         self._meters: dict[int, Poller] = {}
@@ -117,9 +82,15 @@ class Runtime:
             self._take_up()
             while not stopping.is_set():
                 try:
-                    self._take(self._events.get(timeout=self._patience()))
+                    event = self._events.get(timeout=self._patience())
                 except queue.Empty:
-                    self._take(Tick())
+                    self.core.tick()
+                    continue
+                if isinstance(event, _FrameArrived):
+                    self.core.frame(event.frame)
+                    event.ack()
+                else:
+                    self.core.take(event)
         finally:
             self._let_go()
 
@@ -133,93 +104,27 @@ class Runtime:
 
     # -- the loop --
 
-    def _take(self, event: Event | _FrameArrived) -> None:
-        if isinstance(event, _FrameArrived):
-            self._frame(event.frame)
-            event.ack()
-        else:
-            self._step(event)
-        now = self._clock()
-        overdue = self._pump.expire(now.mono)
-        if overdue is not None:
-            self._step(overdue)
-        if isinstance(event, LinkChanged) and not event.up:
-            for answered in self._pump.link_lost():
-                self._step(answered)
-        if self.station.online:
-            frame = self._pump.next(now.mono, booted=self.station.booted)
-            if frame is not None:
-                self._transport.send(frame)
-
-    def _step(self, event: Event) -> None:
-        if isinstance(event, CardRead):
-            known = self._tokens.lookup(event.id_token.id_token, event.id_token.type)
-            event = msgspec.structs.replace(event, known=known)
-        self.station, actions = machine.step(self.station, event, self._clock())
-        self._carry_out(actions)
-
-    def _carry_out(self, actions: list[Action]) -> None:
-        for action in actions:
-            if isinstance(action, Open):
-                self._switch(action.evse, action.connector, on=False)
-        sends = [action for action in actions if isinstance(action, Send) and action.durable]
-        saves = [action for action in actions if isinstance(action, Save)]
-        profiles = next((action.profiles for action in actions if isinstance(action, SaveProfiles)), None)
-        if sends or saves or profiles is not None:
-            self._outbox.commit(sends, saves, profiles)
-        for action in actions:
-            match action:
-                case Close():
-                    self._switch(action.evse, action.connector, on=True)
-                case Show():
-                    self._show(action)
-                case ReadMeter():
-                    self._meters[action.evse].hurry()
-                case Send() if not action.durable:
-                    self._pump.push(action)
-                case Reply():
-                    self._reply(action)
-                case Refuse():
-                    self._transport.send(encode(CallError(action.message_id, action.code, action.description)))
-                case RememberToken():
-                    self._tokens.remember(
-                        action.id_token.id_token, action.id_token.type, action.info, self._clock().utc
-                    )
-                case UpdateLocalList() | TellListVersion() | ClearTokenCache():
-                    self._reply(
-                        Reply(action.message_id, action.action, answer(action, self._tokens, self.station.rules))
-                    )
-                case _:
-                    pass  # Open, Save, SaveProfiles and durable Send are done
-
-    def _reply(self, reply: Reply) -> None:
-        response = make_response(Version.V201, reply.action, reply.payload)
-        self._transport.send(encode(CallResult(reply.message_id, response)))
-
-    def _frame(self, data: bytes) -> None:
-        frame: Frame | None = None
-        try:
-            frame = decode(data)
-            if isinstance(frame, Call):
-                request = read_request(Version.V201, frame, Sender.CSMS)
-                self._step(CallReceived(frame.message_id, frame.action, request))
-                return
-        except ProtocolError as error:
-            log.warning("refused", code=error.code, why=error.description)
-            if frame is None or isinstance(frame, Call):
-                message_id = error.message_id if frame is None else frame.message_id
-                self._transport.send(encode(CallError(message_id, error.code, error.description)))
-            return
-        answered = self._pump.answer(frame, self._clock().mono)
-        if answered is not None:
-            self._step(answered)
-
     def _patience(self) -> float:
         """How long the loop may wait for an event."""
-        mono = self._clock().mono
-        wakes = [machine.wake_mono(self.station), self._pump.wake_mono()]
-        due = min((at for at in wakes if at is not None), default=mono + LONGEST_S)
-        return min(LONGEST_S, max(SHORTEST_S, due - mono))
+        mono, due = self._clock().mono, self.core.wake_mono()
+        return LONGEST_S if due is None else min(LONGEST_S, max(SHORTEST_S, due - mono))
+
+    # -- the hands --
+
+    def switch(self, evse: int, connector: int, *, on: bool) -> None:
+        contactor = self._devices.evses[evse].connectors[connector].contactor
+        (contactor.close if on else contactor.open)()
+        if not on:
+            self._opened_mono[evse] = self._clock().mono
+        log.info("contactor", evse=evse, connector=connector, closed=on)
+
+    def show(self, evse: int, light: Light) -> None:
+        indicator = self._devices.evses[evse].indicator
+        if indicator is not None:
+            indicator.show(light)
+
+    def read_meter(self, evse: int) -> None:
+        self._meters[evse].hurry()
 
     # -- the devices --
 
@@ -239,12 +144,8 @@ class Runtime:
         for number, evse in self._devices.evses.items():
             for place, connector in evse.connectors.items():
                 connector.plug.on_change(self._plug_listener(number, place))
-                self._step(PlugChanged(number, place, connector.plug.plugged))
-        for save in self._outbox.journal():
-            if save.transaction is not None and self.station.evse(save.evse) is not None:
-                log.info("an open transaction is taken up again", evse=save.evse, transaction=save.transaction.id)
-                self._step(Resumed(save.evse, save.transaction))
-        self._step(ProfilesRestored(self._outbox.profiles()))
+                self.core.take(PlugChanged(number, place, connector.plug.plugged))
+        self.core.restore()
         for number in self._devices.evses:
             self._start_pollers(number)
         if self._devices.thermometer is not None:
@@ -329,10 +230,10 @@ class Runtime:
 
     def _look_at_contactors(self, number: int) -> None:
         """Contacts that are closed though we opened them are welded: nobody may use this EVSE any more."""
-        before, opened = self.station.evse(number), self._opened_mono.get(number, 0.0)
+        before, opened = self.core.station.evse(number), self._opened_mono.get(number, 0.0)
         connectors = self._devices.evses[number].connectors.values()
         welded = any(connector.contactor.closed for connector in connectors)
-        evse = self.station.evse(number)
+        evse = self.core.station.evse(number)
         if before is None or evse is None or before.closed is not None or evse.closed is not None:
             return  # looked before and after: the loop may have switched meanwhile
         if opened != self._opened_mono.get(number, 0.0) or self._clock().mono - opened < ARMATURE_S:
@@ -359,18 +260,6 @@ class Runtime:
 
     def _plug_listener(self, number: int, connector: int) -> Callable[[bool], None]:
         return lambda plugged: self._events.put(PlugChanged(number, connector, plugged))
-
-    def _switch(self, number: int, place: int, *, on: bool) -> None:
-        contactor = self._devices.evses[number].connectors[place].contactor
-        (contactor.close if on else contactor.open)()
-        if not on:
-            self._opened_mono[number] = self._clock().mono
-        log.info("contactor", evse=number, connector=place, closed=on)
-
-    def _show(self, show: Show) -> None:
-        indicator = self._devices.evses[show.evse].indicator
-        if indicator is not None:
-            indicator.show(show.light)
 
 
 class _FrameArrived:

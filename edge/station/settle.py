@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from edge.station.changes import ending
+from edge.station.changes import ending, with_profiles
 from edge.station.ports import Action, Close, Open, ReadMeter, Save, Send, Show
 from edge.station.state import Evse, Measured, Now, Station, Stop, Transaction
 from edge.station.transaction import open_transaction, report
@@ -81,7 +81,7 @@ def _limit(station: Station, evse: Evse, now: Now) -> Evse:
     """Ask the charging profiles what the transaction may draw, and when to ask again at the latest."""
     if evse.transaction is None:
         return evse
-    limit = station.profiles.limit_a(
+    limit = station.kept.profiles.limit_a(
         evse.number,
         now.utc,
         evse.transaction.started_at,
@@ -150,7 +150,7 @@ def _finish(station: Station, evse: Evse, now: Now, actions: list[Action]) -> tu
     )
     actions += [save, send]
     evse = replace(evse, ending=None, resumed=False, finishing=finishing, held=False, limit_until_mono=None)
-    return replace(station, profiles=station.profiles.drop_transaction(transaction.id)), evse
+    return with_profiles(station, station.kept.profiles.drop_transaction(transaction.id)), evse
 
 
 def _update(station: Station, evse: Evse, now: Now, actions: list[Action], *, rate_changed: bool) -> Evse:

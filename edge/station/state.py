@@ -11,7 +11,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
-from edge.station.smart_charging import Profiles
+from edge.station.kept import Kept
 from edge.station.tokens import AuthorizationSettings, IdToken, Known
 from hardware.ports import Light, Reading
 
@@ -159,7 +159,7 @@ class Station(msgspec.Struct, frozen=True):
 
     seed: makes transaction ids unique over restarts. identity: OCPP's ChargingStationType. rules: who may charge.
     transactions, notices: opened and given since the start. boot_mono: when to ask to boot (again).
-    profiles: the charging profiles that are installed.
+    kept: what survives a power cut beside the transactions.
     """
 
     settings: Settings
@@ -167,7 +167,7 @@ class Station(msgspec.Struct, frozen=True):
     seed: str
     identity: dict[str, str]
     rules: AuthorizationSettings = AuthorizationSettings()
-    profiles: Profiles = Profiles()
+    kept: Kept = Kept()
     transactions: int = 0
     notices: int = 0
     online: bool = False

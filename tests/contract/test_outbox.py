@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from edge.outbox import SqliteOutbox
-from edge.station.ports import Item, Save, Send
+from edge.station.kept import Counters, Kept, Reservation
+from edge.station.ports import Item, Restored, Save, Send
 from edge.station.smart_charging import Installed, Period, Profile, Profiles, Schedule
 from edge.station.state import IdToken, Stop, Transaction
 
@@ -28,14 +29,23 @@ def send(number: int) -> Send:
     return Send("TransactionEvent", {"seqNo": number, "timestamp": NOON}, durable=True)
 
 
-def profiles(*ids: int) -> Profiles:
-    """Of a transaction, in a schedule with every kind of value that there is."""
+def kept(*ids: int) -> Kept:
+    """With a value in every field; charging profiles of a transaction, in a schedule with every kind of value."""
     schedule = Schedule(1, "W", (Period(0, 4001.6), Period(60, 0.0, number_phases=3)), NOON, duration=90)
-    return Profiles(
+    profiles = Profiles(
         tuple(
             Installed(Profile(id, 0, "TxProfile", "Absolute", (schedule,), valid_to=NOON, transaction_id="tx-1"), 1)
             for id in ids
         )
+    )
+    return Kept(
+        profiles,
+        frozenset({(0, 0), (2, 1)}),
+        (Reservation(7, IdToken("04A1", "ISO14443"), NOON, evse=1), Reservation(8, IdToken("x", "Central"), NOON)),
+        frozenset({(1, "ContactorWelded")}),
+        Counters().closed(1, 1).closed(1, 1).tripped("OverCurrent"),
+        (("SampledDataCtrlr.TxUpdatedInterval", "30"),),
+        "RemoteReset",
     )
 
 
@@ -74,7 +84,7 @@ def drain(outbox: SqliteOutbox) -> list[int]:
 
 
 def test_a_new_one_is_empty(outbox: SqliteOutbox) -> None:
-    assert (outbox.head(), outbox.count(), outbox.journal(), outbox.profiles()) == (None, 0, [], Profiles())
+    assert (outbox.head(), outbox.count(), outbox.restore()) == (None, 0, Restored(Kept()))
 
 
 def test_calls_come_out_in_the_order_they_were_kept(outbox: SqliteOutbox) -> None:
@@ -98,7 +108,7 @@ def test_what_was_committed_survives_a_kill(outbox: SqliteOutbox, reopen: Reopen
     head = again.head()
     assert head is not None
     assert (head.attempts, again.count()) == (1, 2)
-    assert again.journal() == [Save(1, transaction()), Save(2, transaction("tx-2"))]
+    assert again.restore().transactions == ((1, transaction()), (2, transaction("tx-2")))
 
 
 def test_calls_and_journal_are_kept_together_or_not_at_all(outbox: SqliteOutbox, path: Path) -> None:
@@ -110,36 +120,36 @@ def test_calls_and_journal_are_kept_together_or_not_at_all(outbox: SqliteOutbox,
     connection.close()
     with pytest.raises(sqlite3.IntegrityError):
         outbox.commit([send(1)], [Save(2, transaction("tx-2"))])
-    assert (drain(outbox), outbox.journal()) == ([0], [Save(1, transaction())])
+    assert (drain(outbox), outbox.restore().transactions) == ([0], ((1, transaction()),))
 
 
 def test_the_journal_holds_the_last_word_on_each_evse(outbox: SqliteOutbox) -> None:
     outbox.commit([], [Save(1, transaction()), Save(1, transaction(seq_no=2)), Save(2, transaction("tx-2"))])
     outbox.commit([], [Save(2, None)])
-    assert outbox.journal() == [Save(1, transaction(seq_no=2))]
+    assert outbox.restore().transactions == ((1, transaction(seq_no=2)),)
     outbox.commit([], [Save(1, None), Save(3, None)])
-    assert outbox.journal() == []
+    assert outbox.restore().transactions == ()
 
 
-def test_the_charging_profiles_are_those_that_were_kept_last(outbox: SqliteOutbox, reopen: Reopen) -> None:
-    outbox.commit([], [], profiles(1))
-    outbox.commit([], [], profiles(2, 3))
+def test_what_is_kept_beside_the_transactions_is_what_was_kept_last(outbox: SqliteOutbox, reopen: Reopen) -> None:
+    outbox.commit([], [], kept(1))
+    outbox.commit([], [], kept(2, 3))
     outbox.commit([send(0)], [Save(1, transaction())])
-    assert reopen().profiles() == profiles(2, 3)
-    outbox.commit([], [], Profiles())
-    assert reopen().profiles() == Profiles()
+    assert reopen().restore().kept == kept(2, 3)
+    outbox.commit([], [], Kept())
+    assert reopen().restore().kept == Kept()
 
 
 def test_they_are_kept_together_with_the_journal_or_not_at_all(outbox: SqliteOutbox, path: Path) -> None:
-    outbox.commit([], [Save(1, transaction())], profiles(1))
+    outbox.commit([], [Save(1, transaction())], kept(1))
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute(
-        "CREATE TRIGGER full BEFORE UPDATE ON profiles BEGIN SELECT RAISE(ABORT, 'no room is left on the disk'); END"
+        "CREATE TRIGGER full BEFORE UPDATE ON kept BEGIN SELECT RAISE(ABORT, 'no room is left on the disk'); END"
     )
     connection.close()
     with pytest.raises(sqlite3.IntegrityError):
-        outbox.commit([send(0)], [Save(1, None)], Profiles())
-    assert (drain(outbox), outbox.journal(), outbox.profiles()) == ([], [Save(1, transaction())], profiles(1))
+        outbox.commit([send(0)], [Save(1, None)], Kept())
+    assert (drain(outbox), outbox.restore()) == ([], Restored(kept(1), ((1, transaction()),)))
 
 
 def test_failures_are_counted_and_the_call_keeps_its_place(outbox: SqliteOutbox) -> None:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from edge.station import machine
+from edge.station.kept import Kept
 from edge.station.ports import (
     Action,
     Answered,
@@ -27,13 +28,12 @@ from edge.station.ports import (
     Metered,
     Open,
     PlugChanged,
-    ProfilesRestored,
     ReadMeter,
     Refuse,
     Reply,
-    Resumed,
+    Restored,
     Save,
-    SaveProfiles,
+    SaveKept,
     Send,
     Show,
     SocRead,
@@ -57,7 +57,7 @@ IDENTITY = {"vendorName": "Colonnina", "model": "Pi 4"}
 LAYOUT = ((1, (1,)), (2, (1, 2)))
 CARD = "04A1B2C3"
 
-Kept = TypeVar("Kept", Transaction, Profiles)
+Written = TypeVar("Written", Transaction, Kept)
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Site:
     closed: (EVSE, connector) with its contactor closed. events, notices: TransactionEvents and
     NotifyEvents in the outbox, in order.
 
-    calls: others that wait for an answer. journal, profiles: as on disk. wh: the meters' registers.
+    calls: others that wait for an answer. journal, kept: as on disk. wh: the meters' registers.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -87,7 +87,7 @@ class Site:
     replies: list[Reply | Refuse] = field(default_factory=list)
     lights: dict[int, Light] = field(default_factory=dict)
     journal: dict[int, Transaction] = field(default_factory=dict)
-    profiles: Profiles = field(default_factory=Profiles)
+    kept: Kept = field(default_factory=Kept)
     wh: dict[int, float] = field(default_factory=dict)
     meters_wanted: list[int] = field(default_factory=list)
     stopped: set[str] = field(default_factory=set)
@@ -216,13 +216,17 @@ class Site:
         assert evse is not None
         return evse
 
+    @property
+    def profiles(self) -> Profiles:
+        return self.kept.profiles
+
     def limit_a(self, number: int = 1) -> float | None:
         """What the charging profiles say now, asked anew; of an EVSE with a transaction."""
         transaction = self.evse(number).transaction
         assert transaction is not None
         supply = {"phases": self.settings.phases, "voltage_v": self.settings.voltage_v}
         sharing = sum(evse.transaction is not None for evse in self.station.evses)
-        return self.station.profiles.limit_a(
+        return self.station.kept.profiles.limit_a(
             number,
             self.utc,
             transaction.started_at,
@@ -258,9 +262,7 @@ class Site:
         for number, connectors in self.layout:
             for connector in connectors:
                 self._step(PlugChanged(number, connector, (number, connector) in self.plugs))
-        for number, transaction in sorted(self.journal.items()):
-            self._step(Resumed(number, transaction))
-        self._step(ProfilesRestored(self.profiles))
+        self._step(Restored(self.kept, tuple(sorted(self.journal.items()))))
         self._check()
 
     def _step(self, event: Event) -> list[Action]:
@@ -288,8 +290,8 @@ class Site:
                 case Save():
                     assert action.transaction is not None
                     self.journal[action.evse] = _again(action.transaction)
-                case SaveProfiles():
-                    self.profiles = _again(action.profiles)
+                case SaveKept():
+                    self.kept = _again(action.kept)
         for action in actions:
             match action:
                 case Close():
@@ -318,7 +320,7 @@ class Site:
             self._check_power(evse)
             assert evse.transaction == self.journal.get(evse.number), "the journal knows less than the station"
             assert evse.ending is None or evse.transaction is not None
-        assert self.station.profiles == self.profiles, "less is on disk than the CSMS was promised"
+        assert self.station.kept == self.kept, "less is on disk than the CSMS was promised"
         due = machine.wake_mono(self.station)
         assert due is None or due > self.mono, "the loop would spin"
         self._check_events()
@@ -367,7 +369,7 @@ def _as_json(payload: Mapping[str, Any]) -> dict[str, Any]:
     return dict(msgspec.json.decode(msgspec.json.encode(payload)))
 
 
-def _again(kept: Kept) -> Kept:
+def _again(kept: Written) -> Written:
     """As it is read back from disk."""
     return msgspec.json.decode(msgspec.json.encode(kept), type=type(kept))
 

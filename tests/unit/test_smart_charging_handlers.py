@@ -7,10 +7,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from msgspec.structs import replace
 
 from edge.station import machine
-from edge.station.changes import ending, with_evse
+from edge.station.changes import ending, with_evse, with_profiles
 from edge.station.handlers import (
     clear_charging_profile,
     get_charging_profiles,
@@ -106,9 +105,9 @@ def external(station: Station) -> Station:
     """An energy management system has set a limit of 10 A for the whole station."""
     names = ocpp(id=-1, chargingProfilePurpose="ChargingStationExternalConstraints", periods=[(0, 10.0)])
     profile = msgspec.convert(names, Profile)
-    profiles, reason = station.profiles.install(profile, 0, evses=(1, 2), phases=1, source="EMS")
+    profiles, reason = station.kept.profiles.install(profile, 0, evses=(1, 2), phases=1, source="EMS")
     assert reason is None
-    return replace(station, profiles=profiles)
+    return with_profiles(station, profiles)
 
 
 @pytest.fixture
@@ -126,7 +125,7 @@ class TestSetChargingProfile:
         answer, _ = desk.call("SetChargingProfile", payload)
         info = {"reasonCode": "UnknownEvse", "additionalInfo": "there is no EVSE 9"}
         assert answer == {"status": "Rejected", "statusInfo": info}
-        assert desk.station.profiles == Profiles()
+        assert desk.station.kept.profiles == Profiles()
 
     def test_a_txprofile_needs_its_transaction_at_that_evse(self, desk: Desk) -> None:
         mine: dict[str, Any] = {"chargingProfilePurpose": "TxProfile", "transactionId": TX}
@@ -161,20 +160,20 @@ class TestClearChargingProfile:
         assert desk.call("ClearChargingProfile", wanted)[0] == {"status": "Accepted"}
         assert desk.call("ClearChargingProfile", {"chargingProfileId": 2})[0] == {"status": "Unknown"}
         assert desk.call("ClearChargingProfile", {"chargingProfileId": 1})[0] == {"status": "Accepted"}
-        assert desk.station.profiles == Profiles()
+        assert desk.station.kept.profiles == Profiles()
 
     def test_by_purpose(self, desk: Desk) -> None:
         desk.set(0, id=1, chargingProfilePurpose="ChargingStationMaxProfile")
         desk.set(0, id=2)
         purpose = {"chargingProfilePurpose": "ChargingStationMaxProfile"}
         assert desk.call("ClearChargingProfile", {"chargingProfileCriteria": purpose})[0] == {"status": "Accepted"}
-        assert [one.profile.id for one in desk.station.profiles.installed] == [2]
+        assert [one.profile.id for one in desk.station.kept.profiles.installed] == [2]
 
     def test_what_an_external_system_has_set_is_unknown_to_the_csms(self, desk: Desk) -> None:
         desk.station = external(desk.station)
         for wanted in ({"chargingProfileId": -1}, {"chargingProfileCriteria": {"evseId": 0}}):
             assert desk.call("ClearChargingProfile", wanted)[0] == {"status": "Unknown"}
-        assert len(desk.station.profiles.installed) == 1
+        assert len(desk.station.kept.profiles.installed) == 1
 
 
 class TestGetChargingProfiles:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edge.station import machine
-from edge.station.ports import Action, CallReceived, Close, Open, Reply, SaveProfiles
+from edge.station.ports import Action, CallReceived, Close, Open, Reply, SaveKept
 from edge.station.settle import may_flow
 from edge.station.smart_charging import Profiles
 from edge.station.state import Settings
@@ -417,7 +417,7 @@ class TestPowerCut:
 
 def test_profiles_are_written_down_when_they_change_and_not_else(site: Site) -> None:
     def written(actions: list[Action]) -> int:
-        return sum(isinstance(action, SaveProfiles) for action in actions)
+        return sum(isinstance(action, SaveKept) for action in actions)
 
     wanted = {"evseId": 0, "chargingProfile": profile((0, 16.0))}
     assert [written(site.call("SetChargingProfile", wanted)) for _ in range(2)] == [1, 0]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
+from edge.station.changes import with_profiles
 from edge.station.ports import Action, CallReceived, Reply
 from edge.station.state import Now, Station
 
@@ -19,6 +19,6 @@ def handle(station: Station, call: CallReceived, now: Now, actions: list[Action]
         criteria["purpose"] = wanted.charging_profile_purpose
         criteria["stack_level"] = wanted.stack_level
     given = {name: value for name, value in criteria.items() if value is not msgspec.UNSET}
-    profiles, cleared = station.profiles.clear(**given)
+    profiles, cleared = station.kept.profiles.clear(**given)
     actions.append(Reply(call.message_id, call.action, {"status": "Accepted" if cleared else "Unknown"}))
-    return replace(station, profiles=profiles)
+    return with_profiles(station, profiles)

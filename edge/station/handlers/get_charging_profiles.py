@@ -19,7 +19,7 @@ REPORTED_AT_ONCE = 8
 
 
 def handle(station: Station, call: CallReceived, now: Now, actions: list[Action]) -> Station:
-    found = station.profiles.find(_criteria(call.request))
+    found = station.kept.profiles.find(_criteria(call.request))
     status = {"status": "Accepted" if found else "NoProfiles"}
     actions.append(Reply(call.message_id, call.action, status))
     reports = list(_reports(found))

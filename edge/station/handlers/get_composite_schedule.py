@@ -57,7 +57,7 @@ def _composite(
 ) -> _Composite:
     """Of one EVSE, as if a transaction began now if there is none (K08.FR.06); None: the whole station's limits."""
     transaction = None if evse is None else evse.transaction
-    profiles = station.profiles.keep_transactions([] if transaction is None else [transaction.id])
+    profiles = station.kept.profiles.keep_transactions([] if transaction is None else [transaction.id])
     return profiles.composite(
         0 if evse is None else evse.number,
         start,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec.structs import replace
-
+from edge.station.changes import with_profiles
 from edge.station.ports import Action, CallReceived, Reply
 from edge.station.smart_charging import profile_from
 from edge.station.state import Now, Station
@@ -15,7 +14,7 @@ def handle(station: Station, call: CallReceived, now: Now, actions: list[Action]
     request = call.request
     evse = station.evse(request.evse_id)
     goes_on = evse.transaction if evse is not None and evse.ending is None else None
-    profiles, reason = station.profiles.install(
+    profiles, reason = station.kept.profiles.install(
         profile_from(request.charging_profile),
         request.evse_id,
         evses=[evse.number for evse in station.evses],
@@ -26,4 +25,4 @@ def handle(station: Station, call: CallReceived, now: Now, actions: list[Action]
     if reason is not None:
         payload = {"status": "Rejected", "statusInfo": {"reasonCode": reason.code, "additionalInfo": reason.info}}
     actions.append(Reply(call.message_id, call.action, payload))
-    return replace(station, profiles=profiles)
+    return with_profiles(station, profiles)
