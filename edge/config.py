@@ -14,6 +14,7 @@ from hardware.board import Board
 from hardware.ports import (
     CardReader,
     Contactor,
+    ControlPilot,
     HardwareError,
     Indicator,
     Meter,
@@ -35,7 +36,8 @@ DeviceTable = dict[str, Any]
 class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who the station is. id: as registered at the CSMS. data: folder for what must survive a power cut.
 
-    vendor, model, serial: as BootNotification tells them.
+    vendor, model, serial: as BootNotification tells them. outbox_max: calls that wait for the CSMS, at most; above it
+    the least valuable are dropped.
     """
 
     id: str
@@ -43,6 +45,7 @@ class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     vendor: Annotated[str, msgspec.Meta(max_length=50)] = "Colonnina"
     model: Annotated[str, msgspec.Meta(max_length=20)] = "Pi 4"
     serial: Annotated[str, msgspec.Meta(max_length=25)] = ""
+    outbox_max: Annotated[int, msgspec.Meta(ge=100, le=1_000_000)] = 20_000
 
 
 class Pins(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,11 +56,16 @@ class Pins(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ConnectorTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """number: from 1. contactor, plug: its devices."""
+    """number: from 1. type: OCPP's ConnectorEnumType. contactor: always.
+
+    plug or pilot: what tells that a vehicle is there; a control pilot also tells the vehicle what it may draw.
+    """
 
     number: Positive
     contactor: DeviceTable
-    plug: DeviceTable
+    type: Annotated[str, msgspec.Meta(min_length=1, max_length=20)] = "cType2"
+    plug: DeviceTable | None = None
+    pilot: DeviceTable | None = None
 
 
 class EvseTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,6 +92,22 @@ class HeatTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_c: Annotated[float, msgspec.Meta(ge=30, le=110)] = 70.0
 
 
+class FirmwareTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How firmware is installed; without `install` the station refuses it.
+
+    install: command, in which "{file}" stands for the firmware. confirm: command that says, after the restart, by exit
+    code 0 that the new firmware runs. root: PEM file of those whose firmware is trusted. unsigned: firmware without a
+    signature is taken, too. max_mb: larger files are refused. command_s: a command that takes longer has failed.
+    """
+
+    install: tuple[str, ...] = ()
+    confirm: tuple[str, ...] = ()
+    root: str = ""
+    unsigned: bool = False
+    max_mb: Annotated[int, msgspec.Meta(ge=1, le=16_384)] = 1_024
+    command_s: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 1_800.0
+
+
 class StationFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -96,12 +120,16 @@ class StationFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reader: DeviceTable | None = None
     trip: tuple[TripTable, ...] = ()
     heat: HeatTable | None = None
+    firmware: FirmwareTable = FirmwareTable()
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectorDevices:
+    """Either plug or pilot."""
+
     contactor: Contactor
-    plug: PlugSensor
+    plug: PlugSensor | None = None
+    pilot: ControlPilot | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +158,7 @@ def load(path: Path) -> StationFile:
         topics.check_station_id(config.station.id)
     except ValueError as error:
         raise SettingsError(f"{path}: station.id: {error}") from error
+    _check_firmware(config.firmware, path)
     numbers = [evse.number for evse in config.evse]
     if len(set(numbers)) != len(numbers):
         raise SettingsError(f"{path}: evse.number: {numbers} has one twice")
@@ -137,7 +166,33 @@ def load(path: Path) -> StationFile:
         connectors = [connector.number for connector in evse.connector]
         if len(set(connectors)) != len(connectors):
             raise SettingsError(f"{path}: evse {evse.number}: connector.number: {connectors} has one twice")
+        for connector in evse.connector:
+            if (connector.plug is None) == (connector.pilot is None):
+                where = f"{path}: evse {evse.number}: connector {connector.number}"
+                raise SettingsError(f"{where}: has either a plug switch ([evse.connector.plug]) or a control pilot")
     return config
+
+
+def _check_firmware(table: FirmwareTable, path: Path) -> None:
+    if not table.install:
+        return
+    if not any("{file}" in part for part in table.install):
+        raise SettingsError(f'{path}: firmware.install: "{{file}}" must say where the firmware\'s path goes')
+    if not (table.root or table.unsigned):
+        raise SettingsError(f"{path}: firmware.root: whose firmware is trusted? Only unsigned = true can do without")
+
+
+def load_roots(config: StationFile) -> str:
+    """The certificates of those whose firmware is trusted, PEM. Raises SettingsError."""
+    if not config.firmware.root:
+        return ""
+    try:
+        text = Path(config.firmware.root).read_text("ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"firmware.root: {config.firmware.root} cannot be read: {error}") from error
+    if "-----BEGIN CERTIFICATE-----" not in text:
+        raise SettingsError(f"firmware.root: {config.firmware.root} has no certificate in it")
+    return text
 
 
 def make_devices(config: StationFile, board: Board, path: Path) -> Devices:
@@ -163,7 +218,8 @@ def make_devices(config: StationFile, board: Board, path: Path) -> Devices:
             place = (*here, "connector", f"[{number}]")
             connectors[connector.number] = ConnectorDevices(
                 make("power", connector.contactor, *place, "contactor"),
-                make("plug", connector.plug, *place, "plug"),
+                None if connector.plug is None else make("plug", connector.plug, *place, "plug"),
+                None if connector.pilot is None else make("pilot", connector.pilot, *place, "pilot"),
             )
         evses[evse.number] = EvseDevices(
             make("meter", evse.meter, *here, "meter"),

@@ -8,24 +8,32 @@ import secrets
 import signal
 import sys
 import threading
-import time
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 import click
 import structlog
+from msgspec.structs import replace
 
 # Blinka would write to the console about packages that only a Pi needs.
 os.environ.setdefault("BLINKA_SKIP_DEPENDENCY_CHECK", "1")
 
+from edge import diagnostics
 from edge.authorization import SqliteTokenMemory
-from edge.config import StationFile, load, make_devices
+from edge.clock import Clock, boot_id
+from edge.config import Devices, StationFile, load, load_roots, make_devices
+from edge.jobs.installer import CommandInstaller
+from edge.jobs.transfer import Transfer
+from edge.jobs.work import Work
 from edge.outbox import SqliteOutbox
-from edge.selftest import check
+from edge.safe import open_all
+from edge.selftest import Result, check
 from edge.station import machine
+from edge.station.job_orders import JobRules, LogOrder
 from edge.station.runtime import Runtime
-from edge.station.state import Now
+from edge.watchdog import Watchdog
 from hardware.board import Board
 from hardware.emulators.wire_factory import WireFactory
 from hardware.ports import DeviceError
@@ -50,6 +58,7 @@ def run(path: Path) -> None:
     logs.set_up()
     try:
         config = load(path)
+        logs.keep(diagnostics.log_file(config))
         _run(config, path)
     except ColonninaError as error:
         click.echo(str(error), err=True)
@@ -77,6 +86,34 @@ def selftest(path: Path) -> None:
 
     No contactor is closed.
     """
+    bad = _ask(path, check)
+    click.echo("all devices answer" if bad == 0 else f"{bad} of them want looking at")
+    sys.exit(1 if bad else 0)
+
+
+@cli.command()
+@click.option("--config", "path", required=True, type=click.Path(path_type=Path), help="The station's TOML file.")
+def safe(path: Path) -> None:
+    """Take every contactor's pin, open, and let go of it: for when the station has died. Exit code 1: one is bad."""
+    sys.exit(1 if _ask(path, open_all) else 0)
+
+
+@cli.command("diagnostics")
+@click.option("--config", "path", required=True, type=click.Path(path_type=Path), help="The station's TOML file.")
+@click.option("--out", "target", required=True, type=click.Path(path_type=Path), help="A .zip or .tar.gz to write.")
+def write_diagnostics(path: Path, target: Path) -> None:
+    """Write what somebody needs in order to help: settings, versions, logs; no passwords and no cards."""
+    logs.set_up(logging.ERROR)
+    try:
+        diagnostics.write(load(path), path, target, datetime.now(UTC))
+    except (ColonninaError, OSError) as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+    click.echo(f"written: {target}")
+
+
+def _ask(path: Path, question: Callable[[Devices], Iterable[Result]]) -> int:
+    """Say for a person what came of asking each device, and answer how many are bad."""
     logs.set_up(logging.ERROR)
     factory = None
     try:
@@ -85,9 +122,10 @@ def selftest(path: Path) -> None:
         if factory is not None:
             factory.start()
         bad = 0
-        for result in check(make_devices(config, _board(config, factory), path)):
+        for result in question(make_devices(config, _board(config, factory), path)):
             click.echo(f"{'ok ' if result.good else 'BAD'}  {result.name}: {result.said}")
             bad += not result.good
+        return bad
     except ColonninaError as error:
         click.echo(str(error), err=True)
         sys.exit(2)
@@ -97,16 +135,10 @@ def selftest(path: Path) -> None:
     finally:
         if factory is not None:
             factory.close()
-    click.echo("all devices answer" if bad == 0 else f"{bad} of them want looking at")
-    sys.exit(1 if bad else 0)
 
 
 def _board(config: StationFile, factory: WireFactory | None) -> Board:
     return Board(wiring_pins.load(Path(config.pins.map) if config.pins.map else wiring_pins.DEFAULT), factory)
-
-
-def now() -> Now:
-    return Now(datetime.now(UTC), time.monotonic())
 
 
 def _run(config: StationFile, path: Path) -> None:
@@ -123,24 +155,64 @@ def _run(config: StationFile, path: Path) -> None:
     if config.station.serial:
         identity["serialNumber"] = config.station.serial
     layout = [(evse.number, [connector.number for connector in evse.connector]) for evse in config.evse]
-    station = machine.initial(layout, secrets.token_hex(6), config.behaviour, identity, config.authorization)
+    sockets = [(evse.number, connector) for evse in config.evse for connector in evse.connector]
+    station = machine.initial(
+        layout,
+        secrets.token_hex(6),
+        config.behaviour,
+        identity,
+        config.authorization,
+        piloted=[(evse, connector.number) for evse, connector in sockets if connector.pilot is not None],
+        types=[(evse, connector.number, connector.type) for evse, connector in sockets],
+        station_id=config.station.id,
+    )
     data = Path(config.station.data)
-    outbox, tokens = SqliteOutbox(data / "station.sqlite"), SqliteTokenMemory(data / "tokens.sqlite")
+    clock = Clock()
+    outbox = SqliteOutbox(data / "station.sqlite", clock, boot_id(), max_calls=config.station.outbox_max)
+    tokens = SqliteTokenMemory(data / "tokens.sqlite")
     transport = MqttTransport(config)
-    runtime = Runtime(station, devices, outbox, tokens, transport, now)
+    work = _work(config, path)
+    station = replace(
+        station,
+        job_rules=JobRules(
+            uploads=True,
+            installs=bool(config.firmware.install),
+            roots=load_roots(config),
+            unsigned=config.firmware.unsigned,
+        ),
+    )
+    watchdog = Watchdog(os.environ)
+    runtime = Runtime(
+        station, devices, outbox, tokens, transport, clock, jobs=work, watchdog=watchdog, told_time=clock.told
+    )
     outbox.start()
+    clock.not_before(outbox.latest)
     tokens.start()
     try:
         if factory is not None:
             _connect(factory, stopping)
         transport.start(runtime)
+        work.start(runtime.report)
         runtime.run(stopping)
     finally:
+        work.stop()
         transport.stop()
         if factory is not None:
             factory.close()
         tokens.stop()
         outbox.stop()
+
+
+def _work(config: StationFile, path: Path) -> Work:
+    """Who does what takes long."""
+
+    def make_log(order: LogOrder, target: Path) -> None:
+        diagnostics.write(config, path, target, datetime.now(UTC), order.oldest, order.latest)
+
+    table = config.firmware
+    installer = CommandInstaller(table.install, table.confirm, table.command_s) if table.install else None
+    transfer = Transfer(config.broker.ca)
+    return Work(Path(config.station.data), transfer, make_log, installer, table.max_mb * 1024 * 1024)
 
 
 def _connect(factory: WireFactory, stopping: threading.Event) -> None:

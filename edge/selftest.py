@@ -10,9 +10,11 @@ from edge.config import Devices
 from hardware.ports import (
     CardReader,
     Contactor,
+    ControlPilot,
     Device,
     DeviceError,
     Meter,
+    PilotState,
     PlugSensor,
     Thermometer,
     TripSensor,
@@ -45,7 +47,10 @@ def check(devices: Devices) -> Iterator[Result]:
         for place, connector in evse.connectors.items():
             where = f"EVSE {number}, connector {place}"
             yield _ask(f"{where}: contactor", connector.contactor, partial(_contactor, connector.contactor))
-            yield _ask(f"{where}: plug", connector.plug, partial(_plug, connector.plug))
+            if connector.plug is not None:
+                yield _ask(f"{where}: plug", connector.plug, partial(_plug, connector.plug))
+            if connector.pilot is not None:
+                yield _ask(f"{where}: pilot", connector.pilot, partial(_pilot, connector.pilot))
 
 
 def _ask(name: str, device: Device, question: Callable[[], str]) -> Result:
@@ -91,3 +96,18 @@ def _contactor(contactor: Contactor) -> str:
 
 def _plug(sensor: PlugSensor) -> str:
     return "a plug is in" if sensor.plugged else "no plug is in"
+
+
+_PILOT = {
+    PilotState.A: "no vehicle",
+    PilotState.B: "a vehicle is plugged in",
+    PilotState.C: "a vehicle asks for power",
+    PilotState.D: "a vehicle asks for power and ventilation",
+}
+
+
+def _pilot(pilot: ControlPilot) -> str:
+    state = pilot.state
+    if state not in _PILOT:
+        raise DeviceError(f"state {state.value}: shorted, or its stage has no supply")
+    return f"state {state.value}: {_PILOT[state]}"

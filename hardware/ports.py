@@ -46,6 +46,7 @@ class Light(Enum):
     CHARGING = "charging"  # steady blue
     FINISHING = "finishing"  # green, slow blink: over, still plugged
     REFUSED = "refused"  # steady red, for a moment
+    RESERVED = "reserved"  # steady violet
     UNAVAILABLE = "unavailable"  # yellow
     FAULTED = "faulted"  # red, fast blink
 

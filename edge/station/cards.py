@@ -23,7 +23,8 @@ from edge.station.authorization import (
     may_stop,
     same_token,
 )
-from edge.station.changes import ending, free_evse, with_evse
+from edge.station.changes import ending, with_evse
+from edge.station.places import free_evse
 from edge.station.ports import Action, Answered, CardRead, Save, Send
 from edge.station.state import Asking, Authorization, Now, Station, Stop
 from edge.station.token_orders import RememberToken
@@ -44,7 +45,7 @@ def read_card(station: Station, event: CardRead, now: Now, actions: list[Action]
         return refuse(station, now)  # the CSMS has not accepted the station (B02, B03)
     verdict = decide(event.id_token, event.known, station.rules, online=station.online, now=now.utc)
     if isinstance(verdict, Ask):
-        if free_evse(station) is None and not _group_matters(station):
+        if free_evse(station, None) is None and not _group_matters(station):
             return refuse(station, now)  # nothing the CSMS could say would help
         actions.append(
             Send("Authorize", {"idToken": {"idToken": event.id_token.id_token, "type": event.id_token.type}})
@@ -111,7 +112,7 @@ def refuse(station: Station, now: Now) -> Station:
 def _follow(station: Station, id_token: IdToken, verdict: Grant | Refuse, now: Now) -> Station:
     if isinstance(verdict, Refuse):
         return refuse(station, now)
-    target = free_evse(station, verdict.evses)
+    target = free_evse(station, Bearer(id_token, verdict.group_id), verdict.evses)
     if target is None or target.plugged is None or not may_start(verdict, station.rules):
         # Where a vehicle waits, a card of a family that charges here already is for that vehicle.
         stopped = _stop(station, Bearer(id_token, verdict.group_id), now)

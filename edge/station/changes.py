@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 from msgspec.structs import replace
@@ -34,16 +33,3 @@ def with_profiles(station: Station, profiles: Profiles) -> Station:
 def ending(stop: Stop, now: Now) -> Ending:
     """The end of a transaction: power is cut at once, and the meter read once more before Ended is sent."""
     return Ending(stop, now.mono, now.mono + LAST_READING_S)
-
-
-def free_evse(station: Station, among: Collection[int] = ()) -> Evse | None:
-    """The EVSE that a card is for: one with a vehicle waiting, else the first that is free.
-
-    among: only these; none given: all.
-    """
-    free = [
-        evse
-        for evse in station.evses
-        if not evse.transaction and not evse.authorization and not evse.faults and (not among or evse.number in among)
-    ]
-    return next((evse for evse in free if evse.plugged is not None), free[0] if free else None)

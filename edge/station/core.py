@@ -1,6 +1,6 @@
 """One station without its devices: the machine, the calls on their way, and the memory that survives.
 
-Whoever has the devices - `runtime.py` on a Pi, `edge/fleet.py` for thousands of stations in one process - feeds it
+Whoever has the devices - `runtime.py` on a Pi, `edge/fleet/` for thousands of stations in one process - feeds it
 events and frames, and lends it `Hands`. Power is cut first of all, then what must survive is written down, and only
 then is power let through or anything sent.
 """
@@ -8,12 +8,14 @@ then is power let through or anything sent.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Protocol
 
 import msgspec
 import structlog
 
 from edge.station import machine
+from edge.station.job_orders import CancelFirmware, ConfirmFirmware, FetchFirmware, InstallFirmware, Jobs, UploadLog
 from edge.station.ports import (
     Action,
     CallReceived,
@@ -21,15 +23,18 @@ from edge.station.ports import (
     Close,
     Event,
     LinkChanged,
+    Offer,
     Open,
     Outbox,
     ReadMeter,
     Refuse,
     Reply,
+    Restart,
     Save,
     SaveKept,
     Send,
     Show,
+    TellQueue,
     Tick,
 )
 from edge.station.pump import Pump
@@ -56,15 +61,24 @@ class Hands(Protocol):
     def switch(self, evse: int, connector: int, *, on: bool) -> None:
         """Let power through to a connector, or cut it."""
 
+    def offer(self, evse: int, connector: int, limit_a: float | None) -> None:
+        """Tell the vehicle by the control pilot what it may draw, A; None: nothing."""
+
     def show(self, evse: int, light: Light) -> None:
         """Show this on the EVSE's indicator."""
 
     def read_meter(self, evse: int) -> None:
         """Read the EVSE's meter now; do not wait for its turn. The reading comes as an event."""
 
+    def restart(self, reason: str) -> None:
+        """Leave, so that whoever looks after the station starts it anew."""
+
 
 class Core:
-    """station: as `machine.initial` made it. clock: the time, on both clocks. new_id: makes message ids."""
+    """station: as `machine.initial` made it. clock: the time, on both clocks. new_id: makes message ids.
+
+    told_time: hears what time it is at the CSMS, and when it was asked on the monotonic clock.
+    """
 
     def __init__(
         self,
@@ -75,6 +89,8 @@ class Core:
         transport: Transport,
         clock: Callable[[], Now],
         new_id: Callable[[], str],
+        jobs: Jobs | None = None,
+        told_time: Callable[[datetime, float], None] | None = None,
     ) -> None:
         self.station = station
         self._hands = hands
@@ -82,7 +98,9 @@ class Core:
         self._tokens = tokens
         self._transport = transport
         self._clock = clock
-        self._pump = Pump(outbox, new_id, station.settings.answer_s)
+        self._jobs = jobs
+        self._told_time = told_time
+        self._pump = Pump(outbox, new_id, station.settings)
 
     def restore(self) -> None:
         """Take up what survived. Comes after the plugs are known."""
@@ -106,12 +124,18 @@ class Core:
 
     def tick(self) -> None:
         """Time has passed: `wake_mono` was reached, say."""
+        self._outbox.flush()
         self.take(Tick())
 
     def wake_mono(self) -> float | None:
         """When `tick` is wanted though nothing happens, on the monotonic clock; None for never."""
         wakes = [machine.wake_mono(self.station), self._pump.wake_mono()]
         return min((at for at in wakes if at is not None), default=None)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a call waits for the CSMS's answer."""
+        return self._pump.waits
 
     def _go_on(self) -> None:
         now = self._clock()
@@ -127,7 +151,10 @@ class Core:
         if isinstance(event, CardRead):
             known = self._tokens.lookup(event.id_token.id_token, event.id_token.type)
             event = msgspec.structs.replace(event, known=known)
+        if isinstance(event, CallReceived):
+            event = msgspec.structs.replace(event, listed=self._tokens.list_entries)
         self.station, actions = machine.step(self.station, event, self._clock())
+        self._pump.settings = self.station.settings
         self._carry_out(actions)
 
     def _carry_out(self, actions: list[Action]) -> None:
@@ -146,6 +173,13 @@ class Core:
         match action:
             case Close():
                 self._hands.switch(action.evse, action.connector, on=True)
+            case Offer():
+                self._hands.offer(action.evse, action.connector, action.limit_a)
+            case UploadLog() | FetchFirmware() | CancelFirmware() | InstallFirmware() | ConfirmFirmware():
+                assert self._jobs is not None, "a station without jobs refuses them (JobRules)"
+                self._jobs.order(action)
+            case Restart():
+                self._hands.restart(action.reason)
             case Show():
                 self._hands.show(action.evse, action.light)
             case ReadMeter():
@@ -160,6 +194,10 @@ class Core:
                 self._tokens.remember(action.id_token.id_token, action.id_token.type, action.info, self._clock().utc)
             case UpdateLocalList() | TellListVersion() | ClearTokenCache():
                 self._reply(Reply(action.message_id, action.action, answer(action, self._tokens, self.station.rules)))
+            case TellQueue():
+                ongoing = {} if action.ongoing is None else {"ongoingIndicator": action.ongoing}
+                queued = {"messagesInQueue": self._outbox.holds(action.transaction_id)}
+                self._reply(Reply(action.message_id, action.action, {**ongoing, **queued}))
             case _:
                 pass  # Open, Save, SaveKept and durable Send are done
 
@@ -181,6 +219,11 @@ class Core:
                 message_id = error.message_id if frame is None else frame.message_id
                 self._transport.send(encode(CallError(message_id, error.code, error.description)))
             return
+        asked_mono = self._pump.sent_mono
         answered = self._pump.answer(frame, self._clock().mono)
-        if answered is not None:
-            self._step(answered)
+        if answered is None:
+            return
+        told = getattr(answered.response, "current_time", None)  # of BootNotification and Heartbeat (B01, G02)
+        if told is not None and asked_mono is not None and self._told_time is not None:
+            self._told_time(told, asked_mono)
+        self._step(answered)

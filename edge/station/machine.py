@@ -10,13 +10,19 @@ in the demo and by the thousand.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
 from edge.station.cards import authorize_answered, give_up_asking, read_card, transaction_answered
 from edge.station.changes import ending, get_evse, with_evse
+from edge.station.device_model import apply_kept
 from edge.station.handlers import HANDLERS
+from edge.station.job_orders import FirmwareProgress, LogProgress
+from edge.station.jobs import fall_due, firmware_progress, log_progress, settle_jobs
+from edge.station.kept import POWER_UP
+from edge.station.plugs import pilot_changed, plug_changed
 from edge.station.ports import (
     Action,
     Answered,
@@ -27,15 +33,18 @@ from edge.station.ports import (
     FaultRaised,
     LinkChanged,
     Metered,
+    PilotChanged,
     PlugChanged,
     Refuse,
+    Restart,
     Restored,
     SaveKept,
     Send,
     SocRead,
     Tick,
 )
-from edge.station.settle import settle
+from edge.station.reservations import lapse_reservations
+from edge.station.settle import OVER_CURRENT, settle
 from edge.station.state import Evse, Measured, Now, Settings, Station, Stop
 from edge.station.tokens import AuthorizationSettings
 
@@ -44,6 +53,8 @@ DEFAULT_RULES = AuthorizationSettings()
 BOOT_RETRY_S = 2.0
 #: Faults after which power must not come back by itself, and OCPP's ReasonEnumType for the transaction that they end.
 ENDING_FAULTS = {"EmergencyStop": "EmergencyStop", "ResidualCurrent": "GroundFault"}
+#: Faults that outlast a power cut: no sensor would raise them again before the next driver comes.
+LATCHED = frozenset({"ContactorWelded", OVER_CURRENT})
 #: No interval that a CSMS asks for is taken for longer than this, s.
 LONGEST_INTERVAL_S = 86_400
 
@@ -54,28 +65,49 @@ def initial(
     settings: Settings,
     identity: Mapping[str, str],
     rules: AuthorizationSettings = DEFAULT_RULES,
+    *,
+    piloted: Iterable[tuple[int, int]] = (),
+    types: Iterable[tuple[int, int, str]] = (),
+    station_id: str = "",
 ) -> Station:
-    """A station that has just started.
+    """A station that has just started. Until `Restored` comes, it takes note of what happens and does nothing.
 
     layout: (EVSE number, its connectors' numbers) for each EVSE. seed: new at every start, for transaction ids.
     identity: OCPP's ChargingStationType, as BootNotification tells it. rules: who may charge.
+    piloted: (EVSE, connector) of those with a control pilot. types: (EVSE, connector, OCPP's ConnectorEnumType).
+    station_id: as it is registered at the CSMS, which may ask.
     """
-    evses = tuple(Evse(number, tuple(connectors)) for number, connectors in layout)
-    return Station(settings, evses, seed, dict(identity), rules, heartbeat_s=settings.heartbeat_s)
+    with_pilot = set(piloted)
+    evses = tuple(
+        Evse(
+            number,
+            tuple(connectors),
+            piloted=frozenset(connector for connector in connectors if (number, connector) in with_pilot),
+        )
+        for number, connectors in layout
+    )
+    heartbeat_s = settings.heartbeat_s
+    station = Station(settings, evses, seed, dict(identity), rules, heartbeat_s=heartbeat_s, types=tuple(types))
+    return replace(station, station_id=station_id)
 
 
 def step(station: Station, event: Event, now: Now) -> tuple[Station, list[Action]]:
     """The station after an event, and what to do, in the order in which to do it."""
     actions: list[Action] = []
+    if not station.restored and not isinstance(event, Restored):
+        return _react(station, event, now, actions), actions
     kept = station.kept
-    station = _react(_lapse(station, now), event, now, actions)
+    station = _react(lapse_reservations(_lapse(station, now), now, actions), event, now, actions)
+    station = fall_due(station, now)
     settled = None
     while settled != (running := _running(station)):  # what starts or ends at one EVSE changes what others may draw
         settled = running
         for number in [evse.number for evse in station.evses]:
             station, evse = settle(station, get_evse(station, number), now, actions)
             station = replace(station, evses=tuple(evse if old.number == number else old for old in station.evses))
-    station = _keep_in_touch(station, now, actions)
+    station = lapse_reservations(station, now, actions)  # again: its EVSE may have broken
+    station = settle_jobs(station, now, actions)
+    station = _leave(_latch(_keep_in_touch(station, now, actions)), actions)
     if station.kept is not kept and station.kept != kept:
         actions.append(SaveKept(station.kept))
     return station, actions
@@ -90,6 +122,7 @@ def wake_mono(station: Station) -> float | None:
     times: list[float | None] = [station.boot_mono if station.online else None]
     times.append(station.heartbeat_mono if station.booted else None)
     times.append(station.asking.until_mono if station.asking else None)
+    times += [station.reservation_mono, station.job_mono]
     for evse in station.evses:
         times.append(evse.authorization.until_mono if evse.authorization else None)
         times.append(evse.ending.deadline_mono if evse.ending else None)
@@ -105,7 +138,9 @@ def _react(station: Station, event: Event, now: Now, actions: list[Action]) -> S
         case CardRead():
             return read_card(station, event, now, actions)
         case PlugChanged():
-            return _plug(station, event)
+            return plug_changed(station, event)
+        case PilotChanged():
+            return pilot_changed(station, event)
         case Metered():
             measured = Measured(event.reading, now.utc, event.asked_mono)
             return with_evse(station, event.evse, measured=measured)
@@ -125,6 +160,10 @@ def _react(station: Station, event: Event, now: Now, actions: list[Action]) -> S
             return handler(station, event, now, actions)
         case Answered():
             return _answer(station, event, now, actions)
+        case LogProgress():
+            return log_progress(station, event, actions)
+        case FirmwareProgress():
+            return firmware_progress(station, event, now, actions)
         case Restored():
             return _restore(station, event, now)
         case Tick():
@@ -132,6 +171,11 @@ def _react(station: Station, event: Event, now: Now, actions: list[Action]) -> S
 
 
 def _restore(station: Station, event: Restored, now: Now) -> Station:
+    for number, reason in event.kept.latched:
+        evse = station.evse(number)
+        if evse is not None and (reason != OVER_CURRENT or evse.plugged is not None):
+            told = {"faults": evse.faults | {reason}, "told_faults": evse.told_faults | {reason}}
+            station = with_evse(station, number, **told)
     for number, transaction in event.transactions:
         if station.evse(number) is None:
             continue  # the configuration has one EVSE fewer than before
@@ -139,7 +183,7 @@ def _restore(station: Station, event: Restored, now: Now) -> Station:
         station = with_evse(station, number, transaction=transaction, resumed=True, ending=end)
     goes_on = [evse.transaction.id for evse in station.evses if evse.transaction is not None]
     profiles = event.kept.profiles.keep_transactions(goes_on)
-    return replace(station, kept=replace(event.kept, profiles=profiles))
+    return apply_kept(replace(station, kept=replace(event.kept, profiles=profiles), restored=True))
 
 
 def _fault(station: Station, event: FaultRaised, now: Now) -> Station:
@@ -154,33 +198,17 @@ def _fault(station: Station, event: FaultRaised, now: Now) -> Station:
     return with_evse(station, event.evse, ending=ending(Stop(stopped_reason, "AbnormalCondition", now.utc), now))
 
 
-def _plug(station: Station, event: PlugChanged) -> Station:
-    evse = get_evse(station, event.evse)
-    plugs = evse.plugs | {event.connector} if event.plugged else evse.plugs - {event.connector}
-    # Only one connector of an EVSE can be in use: the first one that was plugged in keeps it.
-    plugged = evse.plugged if evse.plugged in plugs else min(plugs, default=None)
-    if plugged == evse.plugged:
-        return with_evse(station, event.evse, plugs=plugs)
-    station = with_evse(station, event.evse, plugs=plugs, plugged=plugged, finishing=False, soc_pct=None)
-    if plugged is not None and evse.authorization is None and evse.transaction is None:
-        # A card is read for the whole station: its holder may choose another EVSE than the one we thought of.
-        for other in station.evses:
-            waiting = other.authorization
-            if waiting is None or waiting.remote_start_id is not None or other.plugged:
-                continue
-            if not waiting.evses or event.evse in waiting.evses:
-                station = with_evse(station, event.evse, authorization=other.authorization)
-                return with_evse(station, other.number, authorization=None)
-    return station
-
-
 def _link(station: Station, event: LinkChanged, now: Now) -> Station:
     if not event.up:
-        return replace(give_up_asking(station, now), online=False, boot_mono=None)
+        since = now.mono if station.online else station.offline_mono
+        return replace(give_up_asking(station, now), online=False, boot_mono=None, offline_mono=since)
+    away_s = math.inf if station.offline_mono is None else now.mono - station.offline_mono
+    station = replace(station, online=True, offline_mono=None)
     if not station.booted:
-        return replace(station, online=True, boot_mono=now.mono)
-    evses = tuple(replace(evse, reported=()) for evse in station.evses)  # it may have missed what we said last
-    return replace(station, online=True, evses=evses)
+        return replace(station, boot_mono=now.mono)
+    if away_s < station.settings.offline_threshold_s:
+        return station
+    return replace(station, evses=tuple(replace(evse, reported=()) for evse in station.evses))
 
 
 def _answer(station: Station, event: Answered, now: Now, actions: list[Action]) -> Station:
@@ -197,8 +225,29 @@ def _answer(station: Station, event: Answered, now: Now, actions: list[Action]) 
             interval = station.settings.heartbeat_s if accepted else BOOT_RETRY_S
         if not accepted:
             return replace(station, boot_mono=now.mono + interval)
+        station = replace(station, kept=replace(station.kept, boot_reason=POWER_UP))
         return replace(station, booted=True, boot_mono=None, heartbeat_s=interval, heartbeat_mono=now.mono + interval)
+    if event.action == "StatusNotification" and event.response is None and not station.online:
+        evse = get_evse(station, event.request["evseId"])  # the link was lost before it was answered
+        reported = tuple(told for told in evse.reported if told[0] != event.request["connectorId"])
+        return with_evse(station, evse.number, reported=reported)
     return station
+
+
+def _latch(station: Station) -> Station:
+    """Faults that nothing measures any more after a power cut are written down."""
+    latched = frozenset((evse.number, reason) for evse in station.evses for reason in evse.faults & LATCHED)
+    return station if latched == station.kept.latched else replace(station, kept=replace(station.kept, latched=latched))
+
+
+def _leave(station: Station, actions: list[Action]) -> Station:
+    """Start anew, once nobody charges any more."""
+    leaving = station.leaving
+    if leaving is None or leaving.gone or any(evse.transaction is not None for evse in station.evses):
+        return station
+    actions.append(Restart(leaving.boot_reason))
+    kept = replace(station.kept, boot_reason=leaving.boot_reason)
+    return replace(station, leaving=replace(leaving, gone=True), kept=kept)
 
 
 def _lapse(station: Station, now: Now) -> Station:
@@ -214,7 +263,9 @@ def _lapse(station: Station, now: Now) -> Station:
 
 def _keep_in_touch(station: Station, now: Now, actions: list[Action]) -> Station:
     if station.online and not station.booted and station.boot_mono is not None and now.mono >= station.boot_mono:
-        actions.append(Send("BootNotification", {"reason": "PowerUp", "chargingStation": station.identity}))
+        actions.append(
+            Send("BootNotification", {"reason": station.kept.boot_reason, "chargingStation": station.identity})
+        )
         return replace(station, boot_mono=None)
     due = station.heartbeat_mono
     if station.online and station.booted and due is not None and now.mono >= due:

@@ -21,6 +21,7 @@ class Poller:
 
     poll: asks it once; raises DeviceError when it is lost. period_s: between two questions; 0 where the question itself
     takes its time. patience_s: how long it may be lost before that is told. lost, found: told once for each loss.
+    up: it has been started already.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Poller:
         patience_s: float = 0.0,
         lost: Callable[[], None] = lambda: None,
         found: Callable[[], None] = lambda: None,
+        up: bool = False,
     ) -> None:
         self._name = name
         self._device = device
@@ -41,6 +43,7 @@ class Poller:
         self._patience_s = patience_s
         self._lost = lost
         self._found = found
+        self._up = up
         self._stopping = threading.Event()
         self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -61,7 +64,7 @@ class Poller:
     def _run(self) -> None:
         well = time.monotonic()
         told = False
-        up = False
+        up = self._up
         while not self._stopping.is_set():
             self._hurry.clear()
             try:

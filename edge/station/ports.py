@@ -7,11 +7,12 @@ from typing import Any, Protocol
 
 import msgspec
 
+from edge.station.job_orders import FirmwareProgress, JobAction, LogProgress
 from edge.station.kept import Kept
 from edge.station.state import Transaction
 from edge.station.token_orders import RememberToken, TokenOrder
 from edge.station.tokens import IdToken, Known
-from hardware.ports import Light, Reading
+from hardware.ports import Light, PilotState, Reading
 
 # -- events -----------------------------------------------------------------------------------------------------------
 
@@ -29,6 +30,14 @@ class PlugChanged(msgspec.Struct, frozen=True):
     evse: int
     connector: int
     plugged: bool
+
+
+class PilotChanged(msgspec.Struct, frozen=True):
+    """The control pilot of a connector says something else. state: None when it can not be measured any more."""
+
+    evse: int
+    connector: int
+    state: PilotState | None
 
 
 class Metered(msgspec.Struct, frozen=True):
@@ -67,11 +76,12 @@ class LinkChanged(msgspec.Struct, frozen=True):
 
 
 class CallReceived(msgspec.Struct, frozen=True):
-    """The CSMS calls. request: typed, as its schema has been checked."""
+    """The CSMS calls. request: typed, as its schema has been checked. listed: tokens in the station's own list."""
 
     message_id: str
     action: str
     request: Any
+    listed: int = 0
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -99,6 +109,7 @@ class Tick(msgspec.Struct, frozen=True):
 Event = (
     CardRead
     | PlugChanged
+    | PilotChanged
     | Metered
     | SocRead
     | FaultRaised
@@ -107,6 +118,8 @@ Event = (
     | CallReceived
     | Answered
     | Restored
+    | LogProgress
+    | FirmwareProgress
     | Tick
 )
 
@@ -125,6 +138,14 @@ class Open(msgspec.Struct, frozen=True):
 
     evse: int
     connector: int
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """Tell the vehicle, by the control pilot, what it may draw, A. None: nothing yet, or nothing any more."""
+
+    evse: int
+    connector: int
+    limit_a: float | None
 
 
 class Show(msgspec.Struct, frozen=True):
@@ -164,6 +185,21 @@ class Refuse(msgspec.Struct, frozen=True):
     description: str
 
 
+class Restart(msgspec.Struct, frozen=True):
+    """Leave, so that whoever looks after the station starts it anew. reason: BootReasonEnumType of the next start."""
+
+    reason: str
+
+
+class TellQueue(msgspec.Struct, frozen=True):
+    """Answer a GetTransactionStatus, once the outbox was asked. ongoing: whether the transaction is; None: unasked."""
+
+    message_id: str
+    action: str
+    transaction_id: str | None
+    ongoing: bool | None
+
+
 class Save(msgspec.Struct, frozen=True):
     """Write an EVSE's open transaction to the journal, or that it has none. Before anything else is carried out."""
 
@@ -177,28 +213,58 @@ class SaveKept(msgspec.Struct, frozen=True):
     kept: Kept
 
 
-Action = Close | Open | Show | ReadMeter | Send | Reply | Refuse | Save | SaveKept | RememberToken | TokenOrder
+Action = (
+    Close
+    | Open
+    | Offer
+    | Show
+    | ReadMeter
+    | Send
+    | Restart
+    | Reply
+    | Refuse
+    | TellQueue
+    | Save
+    | SaveKept
+    | RememberToken
+    | TokenOrder
+    | JobAction
+)
 
 # -- what the runtime needs besides the devices -----------------------------------------------------------------------
 
 
 class Item(msgspec.Struct, frozen=True):
-    """A call that waits in the outbox. payload: as it will be sent, JSON."""
+    """A call that waits in the outbox. payload: as it was kept, JSON.
+
+    shift_s: what to add to its timestamps, because the wall clock has been set since it was kept.
+    """
 
     key: int
     action: str
     payload: bytes
     attempts: int
+    shift_s: float = 0.0
 
 
 class Outbox(Protocol):
     """Durable memory: calls that must arrive, in order, the open transactions, and what is kept beside them."""
 
     def commit(self, sends: list[Send], saves: list[Save], kept: Kept | None = None) -> None:
-        """Keep all of these at once. When it returns they survive a power cut. kept: None leaves it as it was."""
+        """Keep all of these at once. When it returns they survive a power cut. kept: None leaves it as it was.
+
+        Never raises because there is no room: the least valuable calls are dropped, and what cannot be written all the
+        same is held in memory until it can.
+        """
+
+    def flush(self) -> None:
+        """Time has passed: write what could not be written before."""
 
     def head(self) -> Item | None:
         """The call that was kept first, of those that are left."""
+
+    def holds(self, transaction_id: str | None) -> bool:
+        """Whether events of this transaction wait to be answered, in flight or not. None: of any transaction."""
 
     def done(self, key: int) -> None:
         """It was answered: forget it."""

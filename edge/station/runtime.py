@@ -7,11 +7,13 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from datetime import datetime
 
 import structlog
 
 from edge.config import Devices
 from edge.station.core import Core, Transport
+from edge.station.job_orders import Jobs
 from edge.station.polling import Poller, Taps
 from edge.station.ports import (
     CardRead,
@@ -21,18 +23,21 @@ from edge.station.ports import (
     LinkChanged,
     Metered,
     Outbox,
+    PilotChanged,
     PlugChanged,
     SocRead,
 )
 from edge.station.state import Now, Station
 from edge.station.tokens import IdToken, TokenMemory
-from hardware.ports import Device, Light
+from edge.watchdog import Watchdog
+from hardware.ports import ControlPilot, Device, DeviceError, Light, PilotState
 
 log = structlog.get_logger(__name__)
 
 METER_PERIOD_S = 1.0
 METER_PATIENCE_S = 2.0
 VEHICLE_PERIOD_S = 2.0
+PILOT_PERIOD_S = 0.25
 #: A reader answers at once while a card rests on it; it need not be asked again sooner than this, s.
 RESTING_S = 0.05
 THERMOMETER_PERIOD_S = 5.0
@@ -55,7 +60,8 @@ class Runtime:
     """One station at work.
 
     station: as `machine.initial` made it. transport: carries our frames; frames and link changes of its come in by
-    `frame_arrived` and `link_changed`. clock: the time, on both clocks.
+    `frame_arrived` and `link_changed`. clock: the time, on both clocks. jobs: does what takes long, and says how
+    it goes by `report`. watchdog: is told that the loop goes round. told_time: hears the CSMS's time, as in `Core`.
     """
 
     def __init__(
@@ -66,8 +72,12 @@ class Runtime:
         tokens: TokenMemory,
         transport: Transport,
         clock: Callable[[], Now],
+        jobs: Jobs | None = None,
+        watchdog: Watchdog | None = None,
+        told_time: Callable[[datetime, float], None] | None = None,
     ) -> None:
-        self.core = Core(station, self, outbox, tokens, transport, clock, lambda: str(uuid.uuid4()))
+        self.core = Core(station, self, outbox, tokens, transport, clock, lambda: str(uuid.uuid4()), jobs, told_time)
+        self._watchdog = watchdog or Watchdog()
         self._devices = devices
         self._clock = clock
         self._events: queue.Queue[Event | _FrameArrived] = queue.Queue()
@@ -75,12 +85,18 @@ class Runtime:
         self._meters: dict[int, Poller] = {}
         self._pollers: list[Poller] = []
         self._opened_mono: dict[int, float] = {}
+        self._leaving = threading.Event()
 
     def run(self, stopping: threading.Event) -> None:
-        """Work until `stopping` is set; then open every contactor. Raises DeviceError when a pin cannot be had."""
+        """Work until `stopping` is set or the core wants to start anew; then open every contactor.
+
+        Raises DeviceError when a pin cannot be had.
+        """
         try:
             self._take_up()
-            while not stopping.is_set():
+            self._watchdog.ready()
+            while not (stopping.is_set() or self._leaving.is_set()):
+                self._watchdog.beat(self._clock().mono)
                 try:
                     event = self._events.get(timeout=self._patience())
                 except queue.Empty:
@@ -92,11 +108,16 @@ class Runtime:
                 else:
                     self.core.take(event)
         finally:
+            self._watchdog.stopping()
             self._let_go()
 
     def link_changed(self, up: bool) -> None:
         """The link came up or was lost. From any thread."""
         self._events.put(LinkChanged(up))
+
+    def report(self, event: Event) -> None:
+        """Something happened that no device of ours says, such as the progress of a job. From any thread."""
+        self._events.put(event)
 
     def frame_arrived(self, frame: bytes, ack: Callable[[], None]) -> None:
         """A frame came from the CSMS; ack is called when it has been dealt with. From any thread."""
@@ -123,8 +144,21 @@ class Runtime:
         if indicator is not None:
             indicator.show(light)
 
+    def offer(self, evse: int, connector: int, limit_a: float | None) -> None:
+        pilot = self._devices.evses[evse].connectors[connector].pilot
+        assert pilot is not None, "only connectors with a pilot are offered anything"
+        try:
+            pilot.offer(limit_a)
+        except DeviceError as error:
+            log.error("the pilot cannot be set", evse=evse, connector=connector, why=str(error))
+            self._events.put(PilotChanged(evse, connector, None))
+
     def read_meter(self, evse: int) -> None:
         self._meters[evse].hurry()
+
+    def restart(self, reason: str) -> None:
+        log.info("the station starts anew", reason=reason)
+        self._leaving.set()
 
     # -- the devices --
 
@@ -135,7 +169,8 @@ class Runtime:
                 evse.indicator.start()
             for connector in evse.connectors.values():
                 connector.contactor.start()
-                connector.plug.start()
+                if connector.plug is not None:
+                    connector.plug.start()
         for reason, sensor in self._devices.trips:
             sensor.start()
             sensor.on_change(self._trip_listener(reason))
@@ -143,8 +178,11 @@ class Runtime:
                 self._tell_all(FaultRaised, reason)
         for number, evse in self._devices.evses.items():
             for place, connector in evse.connectors.items():
-                connector.plug.on_change(self._plug_listener(number, place))
-                self.core.take(PlugChanged(number, place, connector.plug.plugged))
+                if connector.plug is not None:
+                    connector.plug.on_change(self._plug_listener(number, place))
+                    self.core.take(PlugChanged(number, place, connector.plug.plugged))
+                if connector.pilot is not None:
+                    self._take_up_pilot(number, place, connector.pilot)
         self.core.restore()
         for number in self._devices.evses:
             self._start_pollers(number)
@@ -161,6 +199,34 @@ class Runtime:
         reader = self._devices.reader
         if reader is not None:
             self._poll("card reader", reader, self._read_card, period_s=0)
+
+    def _take_up_pilot(self, number: int, place: int, pilot: ControlPilot) -> None:
+        """Its state counts before the journal does. One that cannot be had is taken up again and again."""
+        up = False
+        try:
+            pilot.start()
+            self.core.take(PilotChanged(number, place, pilot.state))
+            up = True
+        except DeviceError as error:
+            log.error("no control pilot", evse=number, connector=place, why=str(error))
+            self.core.take(PilotChanged(number, place, None))
+        tell = self._pilot_listener(number, place)
+        pilot.on_change(tell)
+        self._poll(
+            f"pilot {number}.{place}",
+            pilot,
+            lambda: self._look_at_pilot(number, place, pilot),
+            period_s=PILOT_PERIOD_S,
+            lost=lambda: tell(None),
+            up=up,
+        )
+
+    def _look_at_pilot(self, number: int, place: int, pilot: ControlPilot) -> None:
+        """Beside `on_change`: a bus that hangs says nothing, and nor does a pilot that was lost and is back."""
+        state = pilot.state  # raises DeviceError
+        evse = self.core.station.evse(number)
+        if evse is not None and any(connector == place for connector, _ in evse.pilot_problems):
+            self._events.put(PilotChanged(number, place, state))
 
     def _start_pollers(self, number: int) -> None:
         evse = self._devices.evses[number]
@@ -193,8 +259,9 @@ class Runtime:
         patience_s: float = 0.0,
         lost: Callable[[], None] = lambda: None,
         found: Callable[[], None] = lambda: None,
+        up: bool = False,
     ) -> Poller:
-        poller = Poller(name, device, poll, period_s=period_s, patience_s=patience_s, lost=lost, found=found)
+        poller = Poller(name, device, poll, period_s=period_s, patience_s=patience_s, lost=lost, found=found, up=up)
         self._pollers.append(poller)
         poller.start()
         return poller
@@ -203,8 +270,11 @@ class Runtime:
         for evse in self._devices.evses.values():
             for connector in evse.connectors.values():
                 connector.contactor.stop()
-                connector.plug.on_change(None)
-                connector.plug.stop()
+                if connector.plug is not None:
+                    connector.plug.on_change(None)
+                    connector.plug.stop()
+                if connector.pilot is not None:
+                    connector.pilot.on_change(None)
             if evse.indicator is not None:
                 evse.indicator.stop()
         for _, sensor in self._devices.trips:
@@ -257,6 +327,9 @@ class Runtime:
 
     def _trip_listener(self, reason: str) -> Callable[[bool], None]:
         return lambda tripped: self._tell_all(FaultRaised if tripped else FaultCleared, reason)
+
+    def _pilot_listener(self, number: int, connector: int) -> Callable[[PilotState | None], None]:
+        return lambda state: self._events.put(PilotChanged(number, connector, state))
 
     def _plug_listener(self, number: int, connector: int) -> Callable[[bool], None]:
         return lambda plugged: self._events.put(PlugChanged(number, connector, plugged))

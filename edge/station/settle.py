@@ -8,11 +8,32 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from edge.station.authorization import Bearer
 from edge.station.changes import ending, with_profiles
-from edge.station.ports import Action, Close, Open, ReadMeter, Save, Send, Show
-from edge.station.state import Evse, Measured, Now, Station, Stop, Transaction
+from edge.station.places import in_service, used_up
+from edge.station.ports import Action, Close, Offer, Open, ReadMeter, Save, Send, Show
+from edge.station.state import Authorization, Evse, Measured, Now, Station, Stop, Transaction
+from edge.station.states import State, evse_state, status
 from edge.station.transaction import open_transaction, report
+from hardware.pilot.duty import MAX_A, MIN_A
 from hardware.ports import Light
+
+#: Who draws more than this share of what he may, and so much beyond it, A, draws too much: meters err a little.
+OVER_SHARE, OVER_A = 1.1, 0.5
+OVER_CURRENT = "OverCurrent"
+
+#: What the indicator shows in each state, when nothing is more pressing.
+LIGHTS = {
+    State.AVAILABLE: Light.AVAILABLE,
+    State.PREPARING: Light.WAITING,
+    State.CHARGING: Light.CHARGING,
+    State.SUSPENDED_EV: Light.WAITING,
+    State.SUSPENDED_EVSE: Light.WAITING,
+    State.FINISHING: Light.FINISHING,
+    State.RESERVED: Light.RESERVED,
+    State.UNAVAILABLE: Light.UNAVAILABLE,
+    State.FAULTED: Light.FAULTED,
+}
 
 
 def settle(station: Station, evse: Evse, now: Now, actions: list[Action]) -> tuple[Station, Evse]:
@@ -20,11 +41,12 @@ def settle(station: Station, evse: Evse, now: Now, actions: list[Action]) -> tup
     if evse.transaction is not None and evse.ending is None and evse.plugged != evse.transaction.connector:
         reason = ("PowerLoss", "AbnormalCondition") if evse.resumed else ("EVDisconnected", "EVDeparted")
         evse = replace(evse, ending=ending(Stop(*reason, now.utc), now))
-    evse = _note_stop(evse, actions)
-    if _may_start(evse):
+    evse = _note_stop(_watch_current(station, evse, now), actions)
+    if _may_start(station, evse):
         station, evse = _start(station, evse, now, actions)
     held = evse.held
-    evse = _switch(_limit(station, evse, now), actions)
+    evse = _offer(station, _limit(station, evse, now), actions)
+    station, evse = _switch(station, evse, actions)
     if evse.transaction is not None and evse.ending is None:
         evse = _update(station, evse, now, actions, rate_changed=held != evse.held)
     elif evse.transaction is not None:
@@ -43,22 +65,27 @@ def _note_stop(evse: Evse, actions: list[Action]) -> Evse:
     return replace(evse, transaction=transaction)
 
 
-def _may_start(evse: Evse) -> bool:
+def _may_start(station: Station, evse: Evse) -> bool:
     return (
         evse.authorization is not None
         and evse.plugged is not None
         and evse.transaction is None
         and evse.measured is not None
         and not evse.faults
+        and in_service(station, evse)
     )
 
 
 def may_flow(evse: Evse) -> bool:
     """THE rule: power flows only into a plugged vehicle, metered, in a transaction that goes on, without a fault.
 
-    And within its limit: without a control pilot a vehicle cannot be told to draw less than the wiring carries, so a
-    limit below that is no power at all. A limit that is promised and not kept would be worse.
+    And within its limit (`_limit`), and where there is a control pilot only while the vehicle asks for it.
     """
+    return may_offer(evse) and (evse.plugged not in evse.piloted or evse.plugged in evse.ready)
+
+
+def may_offer(evse: Evse) -> bool:
+    """Whether the station for its part would let power flow."""
     return (
         evse.transaction is not None
         and evse.ending is None
@@ -78,7 +105,11 @@ def _spent(transaction: Transaction, measured: Measured) -> bool:
 
 
 def _limit(station: Station, evse: Evse, now: Now) -> Evse:
-    """Ask the charging profiles what the transaction may draw, and when to ask again at the latest."""
+    """Ask the charging profiles what the transaction may draw, and when to ask again at the latest.
+
+    A control pilot cannot say less than 6 A. Without one, a vehicle cannot be told to draw less than the wiring
+    carries: a limit below that is no power at all, for one that is promised and not kept would be worse.
+    """
     if evse.transaction is None:
         return evse
     limit = station.kept.profiles.limit_a(
@@ -89,10 +120,39 @@ def _limit(station: Station, evse: Evse, now: Now) -> Evse:
         voltage_v=station.settings.voltage_v,
         station_max_a=station.settings.max_current_a,
         sharing=1 + sum(other.transaction is not None for other in station.evses if other.number != evse.number),
+        safe_a=station.settings.safe_a,
     )
     until = None if limit.until is None else now.mono + (limit.until - now.utc).total_seconds()
-    held = limit.limit_a is not None and limit.limit_a < station.settings.max_current_a
-    return replace(evse, held=held, limit_until_mono=until)
+    most_a = station.settings.max_current_a
+    limit_a = most_a if limit.limit_a is None else min(limit.limit_a, most_a)
+    least_a = MIN_A if evse.transaction.connector in evse.piloted else most_a
+    return replace(evse, limit_a=limit_a, held=limit_a < least_a, limit_until_mono=until)
+
+
+def _offer(station: Station, evse: Evse, actions: list[Action]) -> Evse:
+    """Tell the vehicle what it may draw, where there is a control pilot to tell it by."""
+    wanted = None
+    if evse.plugged is not None and evse.plugged in evse.piloted and may_offer(evse) and evse.limit_a is not None:
+        wanted = (evse.plugged, min(evse.limit_a, MAX_A))
+    if evse.offer is not None and (wanted is None or wanted[0] != evse.offer[0]):
+        actions.append(Offer(evse.number, evse.offer[0], None))
+    if wanted is not None and wanted != evse.offer:
+        actions.append(Offer(evse.number, *wanted))
+    # A vehicle has 5 s to follow (IEC 61851-1, table A.6): what it draws is judged anew.
+    return evse if wanted == evse.offer else replace(evse, offer=wanted, over_mono=None)
+
+
+def _watch_current(station: Station, evse: Evse, now: Now) -> Evse:
+    """Who goes on drawing more than was offered, or than the wiring carries, is cut off."""
+    if evse.closed is None or evse.measured is None:
+        return replace(evse, over_mono=None) if evse.over_mono is not None else evse
+    allowed_a = station.settings.max_current_a if evse.offer is None else evse.offer[1]
+    if evse.measured.reading.current_a <= allowed_a * OVER_SHARE + OVER_A:
+        return replace(evse, over_mono=None) if evse.over_mono is not None else evse
+    since = now.mono if evse.over_mono is None else evse.over_mono
+    if now.mono - since < station.settings.over_current_s:
+        return replace(evse, over_mono=since)
+    return replace(evse, over_mono=None, faults=evse.faults | {OVER_CURRENT})
 
 
 def _start(station: Station, evse: Evse, now: Now, actions: list[Action]) -> tuple[Station, Evse]:
@@ -101,6 +161,15 @@ def _start(station: Station, evse: Evse, now: Now, actions: list[Action]) -> tup
     assert evse.plugged is not None
     remote = authorization.remote_start_id
     transaction = open_transaction(station, evse, authorization, evse.plugged, now.utc)
+    limited = _install(station, evse, authorization, transaction)
+    if limited is None:  # others have come meanwhile: no power without the limit that was promised
+        return station, replace(evse, authorization=None)
+    station = limited
+    bearer = Bearer(authorization.id_token, authorization.group_id)
+    used = used_up(station, evse, bearer)
+    if used is not None:
+        left = tuple(held for held in station.kept.reservations if held.id != used.id)
+        station = replace(station, kept=replace(station.kept, reservations=left))
     evse = replace(
         evse,
         authorization=None,
@@ -112,14 +181,37 @@ def _start(station: Station, evse: Evse, now: Now, actions: list[Action]) -> tup
     )
     evse = _limit(station, evse, now)
     if not may_flow(evse):
-        evse = replace(evse, transaction=replace(transaction, charging_state="SuspendedEVSE"))
+        state = "SuspendedEV" if may_offer(evse) else "SuspendedEVSE"
+        evse = replace(evse, transaction=replace(transaction, charging_state=state))
     trigger = "Authorized" if remote is None else "RemoteStart"
-    evse, send, save = report(evse, "Started", trigger, now.utc, online=station.online, measured=evse.measured)
+    evse, send, save = report(
+        evse,
+        "Started",
+        trigger,
+        now.utc,
+        online=station.online,
+        measured=evse.measured,
+        reservation_id=None if used is None else used.id,
+    )
     actions += [save, send]
     return replace(station, transactions=station.transactions + 1), evse
 
 
-def _switch(evse: Evse, actions: list[Action]) -> Evse:
+def _install(station: Station, evse: Evse, authorization: Authorization, transaction: Transaction) -> Station | None:
+    """The charging profile that came with the start is the transaction's own (K05). None: it does not fit any more."""
+    if authorization.profile is None:
+        return station
+    profiles, reason = station.kept.profiles.install(
+        replace(authorization.profile, transaction_id=transaction.id),
+        evse.number,
+        evses=[other.number for other in station.evses],
+        phases=station.settings.phases,
+        transaction_id=transaction.id,
+    )
+    return None if reason is not None else with_profiles(station, profiles)
+
+
+def _switch(station: Station, evse: Evse, actions: list[Action]) -> tuple[Station, Evse]:
     wanted = evse.transaction.connector if evse.transaction is not None and may_flow(evse) else None
     if evse.closed is not None and evse.closed != wanted:
         actions.append(Open(evse.number, evse.closed))
@@ -127,7 +219,9 @@ def _switch(evse: Evse, actions: list[Action]) -> Evse:
             actions.append(ReadMeter(evse.number))
     if wanted is not None and evse.closed != wanted:
         actions.append(Close(evse.number, wanted))
-    return replace(evse, closed=wanted, paused_mono=evse.paused_mono if wanted is not None else None)
+        counters = station.kept.counters.closed(evse.number, wanted)
+        station = replace(station, kept=replace(station.kept, counters=counters))
+    return station, replace(evse, closed=wanted, paused_mono=evse.paused_mono if wanted is not None else None)
 
 
 def _finish(station: Station, evse: Evse, now: Now, actions: list[Action]) -> tuple[Station, Evse]:
@@ -149,7 +243,8 @@ def _finish(station: Station, evse: Evse, now: Now, actions: list[Action]) -> tu
         measured=measured,
     )
     actions += [save, send]
-    evse = replace(evse, ending=None, resumed=False, finishing=finishing, held=False, limit_until_mono=None)
+    evse = replace(evse, ending=None, resumed=False, finishing=finishing, held=False, triggered=False)
+    evse = replace(evse, limit_a=None, limit_until_mono=None)
     return with_profiles(station, station.kept.profiles.drop_transaction(transaction.id)), evse
 
 
@@ -164,13 +259,15 @@ def _update(station: Station, evse: Evse, now: Now, actions: list[Action], *, ra
         if state == "SuspendedEVSE" and evse.measured is not None and _spent(transaction, evse.measured):
             trigger = "Deauthorized"  # the little energy that its token was left with is used (E05)
         trigger = "AbnormalCondition" if evse.faults else trigger
+    elif evse.triggered:
+        trigger = "Trigger"
     elif now.mono >= evse.sample_mono:
         trigger = "MeterValuePeriodic"
     if trigger is None:
         return evse
     if evse.resumed and evse.measured is None and not evse.faults:
         return evse  # the meter has not been read since the restart: tell when it has
-    evse = replace(evse, resumed=False, transaction=replace(transaction, charging_state=state))
+    evse = replace(evse, resumed=False, triggered=False, transaction=replace(transaction, charging_state=state))
     # A silent meter must not be quoted: its last reading may be long ago.
     measured = None if evse.faults else evse.measured
     evse, send, save = report(evse, "Updated", trigger, now.utc, online=station.online, measured=measured)
@@ -187,7 +284,7 @@ def _watch_power(station: Station, evse: Evse, now: Now) -> Evse:
 def _charging_state(station: Station, evse: Evse, now: Now) -> str:
     """OCPP's ChargingStateEnumType, from what we do and from what the vehicle draws."""
     if evse.closed is None:
-        return "SuspendedEVSE"
+        return "SuspendedEV" if may_offer(evse) else "SuspendedEVSE"
     if evse.paused_mono is not None:
         if now.mono - evse.paused_mono >= station.settings.suspended_s:
             return "SuspendedEV"
@@ -204,19 +301,17 @@ def _show(station: Station, evse: Evse, now: Now, actions: list[Action]) -> Evse
 
 
 def _light(station: Station, evse: Evse) -> Light:
-    if evse.faults:
+    state = evse_state(station, evse)
+    if state is State.FAULTED:
         return Light.FAULTED
     if evse.refused_mono is not None:
         return Light.REFUSED
-    if evse.transaction is not None:
-        return Light.CHARGING if evse.transaction.charging_state == "Charging" else Light.WAITING
-    if evse.authorization is not None or station.asking is not None:
-        return Light.WAITING
-    if evse.finishing:
-        return Light.FINISHING
-    if not station.booted if station.online else not _charges_offline(station):
-        return Light.UNAVAILABLE
-    return Light.WAITING if evse.plugged is not None else Light.AVAILABLE
+    if state is State.AVAILABLE:
+        if station.asking is not None:
+            return Light.WAITING
+        if not station.booted if station.online else not _charges_offline(station):
+            return Light.UNAVAILABLE
+    return LIGHTS[state]
 
 
 def _charges_offline(station: Station) -> bool:
@@ -239,35 +334,26 @@ def _tell_faults(station: Station, evse: Evse, now: Now, actions: list[Action]) 
             "variable": {"name": "Problem", "instance": reason},
         }
         station = replace(station, notices=station.notices + 1)
+        if raised:
+            counters = station.kept.counters.tripped(reason)
+            station = replace(station, kept=replace(station.kept, counters=counters))
         notice = {"generatedAt": now.utc, "seqNo": 0, "eventData": [data]}
         actions.append(Send("NotifyEvent", notice, durable=True))
-    return station, replace(evse, told_faults=evse.faults)
+    return station, evse if evse.faults == evse.told_faults else replace(evse, told_faults=evse.faults)
 
 
 def _tell_status(station: Station, evse: Evse, now: Now, actions: list[Action]) -> Evse:
     if not station.booted or not station.online:
         return evse
     reported = dict(evse.reported)
-    for connector in evse.connectors:
-        status = _status(evse, connector)
-        if reported.get(connector) != status:
-            actions.append(
-                Send(
-                    "StatusNotification",
-                    {
-                        "timestamp": now.utc,
-                        "connectorStatus": status,
-                        "evseId": evse.number,
-                        "connectorId": connector,
-                    },
-                )
-            )
-    return replace(evse, reported=tuple((connector, _status(evse, connector)) for connector in evse.connectors))
-
-
-def _status(evse: Evse, connector: int) -> str:
-    if evse.faults:
-        return "Faulted"
-    if evse.plugged is None:
-        return "Available"
-    return "Occupied" if evse.plugged == connector else "Unavailable"
+    told = tuple((connector, status(station, evse, connector)) for connector in evse.connectors)
+    for connector, word in told:
+        if reported.get(connector) != word:
+            payload = {
+                "timestamp": now.utc,
+                "connectorStatus": word,
+                "evseId": evse.number,
+                "connectorId": connector,
+            }
+            actions.append(Send("StatusNotification", payload))
+    return evse if told == evse.reported else replace(evse, reported=told)

@@ -35,11 +35,12 @@ def report(
     online: bool,
     stopped_reason: str | None = None,
     measured: Measured | None = None,
+    reservation_id: int | None = None,
 ) -> tuple[Evse, Send, Save]:
     """The next event of the EVSE's transaction. kind: Started, Updated or Ended.
 
-    measured: a reading to send along. Answers the EVSE with its transaction advanced (None after Ended), the call, and
-    what the journal must hold once the call is in the outbox.
+    measured: a reading to send along. reservation_id: the one that was used. Answers the EVSE with its transaction
+    advanced (None after Ended), the call, and what the journal must hold once the call is in the outbox.
     """
     transaction = evse.transaction
     assert transaction is not None, "no transaction to report on"
@@ -56,6 +57,8 @@ def report(
         "transactionInfo": info,
         "evse": {"id": evse.number, "connectorId": transaction.connector},
     }
+    if reservation_id is not None:
+        payload["reservationId"] = reservation_id
     if not online:
         payload["offline"] = True
     presented = transaction.stop.id_token if kind == "Ended" and transaction.stop is not None else None
@@ -63,7 +66,7 @@ def report(
         token = presented or transaction.id_token
         payload["idToken"] = {"idToken": token.id_token, "type": token.type}
     if measured is not None:
-        payload["meterValue"] = [_meter_value(measured, evse.soc_pct, _CONTEXT[kind])]
+        payload["meterValue"] = [meter_value(measured, evse.soc_pct, _CONTEXT[kind])]
     advanced = None if kind == "Ended" else msgspec.structs.replace(transaction, seq_no=transaction.seq_no + 1)
     send = Send("TransactionEvent", payload, durable=True)
     return msgspec.structs.replace(evse, transaction=advanced), send, Save(evse.number, advanced)
@@ -72,7 +75,8 @@ def report(
 _CONTEXT = {"Started": "Transaction.Begin", "Updated": "Sample.Periodic", "Ended": "Transaction.End"}
 
 
-def _meter_value(measured: Measured, soc_pct: float | None, context: str) -> dict[str, Any]:
+def meter_value(measured: Measured, soc_pct: float | None, context: str) -> dict[str, Any]:
+    """OCPP's MeterValueType for a reading. context: ReadingContextEnumType."""
     reading = measured.reading
     samples = [
         ("Energy.Active.Import.Register", float(reading.energy_wh), "Wh"),

@@ -31,6 +31,7 @@ PATTERNS = {
     Light.CHARGING: Pattern((0, 0, 1)),
     Light.FINISHING: Pattern((0, 1, 0), SLOW_S),
     Light.REFUSED: Pattern((1, 0, 0)),
+    Light.RESERVED: Pattern((0.6, 0, 1)),
     # Green is the brighter die: equal parts would look green, not yellow.
     Light.UNAVAILABLE: Pattern((1, 0.6, 0)),
     Light.FAULTED: Pattern((1, 0, 0), FAST_S),

@@ -26,11 +26,14 @@ from edge.station.ports import (
     FaultRaised,
     LinkChanged,
     Metered,
+    Offer,
     Open,
+    PilotChanged,
     PlugChanged,
     ReadMeter,
     Refuse,
     Reply,
+    Restart,
     Restored,
     Save,
     SaveKept,
@@ -49,7 +52,7 @@ from edge.station.token_orders import (
     UpdateLocalList,
 )
 from edge.station.tokens import AuthorizationSettings, IdToken, Known
-from hardware.ports import Light, Reading
+from hardware.ports import Light, PilotState, Reading
 from protocol.messages import Version, make_request, make_response
 
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -64,6 +67,9 @@ Written = TypeVar("Written", Transaction, Kept)
 class Site:
     """known: what the station's lists say of cards. remembered, orders: what its token memory was told.
 
+    pilots: (EVSE, connector) of those with a control pilot, and what it says. offers: what is offered by it, A.
+    left: reasons for which the station has wanted to start anew. reservations: ReservationStatusUpdates told.
+
     closed: (EVSE, connector) with its contactor closed. events, notices: TransactionEvents and
     NotifyEvents in the outbox, in order.
 
@@ -76,6 +82,9 @@ class Site:
     remembered: list[RememberToken] = field(default_factory=list)
     orders: list[TokenOrder] = field(default_factory=list)
     layout: Sequence[tuple[int, Sequence[int]]] = LAYOUT
+    pilots: dict[tuple[int, int], PilotState | None] = field(default_factory=dict)
+    offers: dict[tuple[int, int], float | None] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
     mono: float = 1_000.0
     utc: datetime = START
     restarts: int = 0
@@ -83,6 +92,7 @@ class Site:
     closed: set[tuple[int, int]] = field(default_factory=set)
     events: list[dict[str, Any]] = field(default_factory=list)
     notices: list[dict[str, Any]] = field(default_factory=list)
+    reservations: list[tuple[int, str]] = field(default_factory=list)
     calls: list[Send] = field(default_factory=list)
     replies: list[Reply | Refuse] = field(default_factory=list)
     lights: dict[int, Light] = field(default_factory=dict)
@@ -107,12 +117,26 @@ class Site:
         return self.step(CardRead(IdToken(uid, "ISO14443"), self.known.get(uid, Known())))
 
     def plug(self, evse: int = 1, connector: int = 1) -> list[Action]:
+        """A vehicle; where there is a pilot, one that asks for power at once."""
+        if (evse, connector) in self.pilots:
+            return self.pilot(PilotState.C, evse, connector)
         self.plugs.add((evse, connector))
         return self.step(PlugChanged(evse, connector, True))
 
     def unplug(self, evse: int = 1, connector: int = 1) -> list[Action]:
+        if (evse, connector) in self.pilots:
+            return self.pilot(PilotState.A, evse, connector)
         self.plugs.discard((evse, connector))
         return self.step(PlugChanged(evse, connector, False))
+
+    def pilot(self, state: PilotState | None, evse: int = 1, connector: int = 1) -> list[Action]:
+        """The control pilot says this; None: nothing that could be measured."""
+        self.pilots[evse, connector] = state
+        if state is PilotState.A:
+            self.plugs.discard((evse, connector))
+        elif state in (PilotState.B, PilotState.C, PilotState.D):
+            self.plugs.add((evse, connector))
+        return self.step(PilotChanged(evse, connector, state))
 
     def meter(
         self, evse: int = 1, wh: float = 0.0, power_w: float | None = None, asked_s_ago: float = 0.0
@@ -200,6 +224,7 @@ class Site:
             self.station, actions = machine.step(self.station, during, self.now)
             self._carry_out([action for action in actions if isinstance(action, Open)])
         self.closed.clear()
+        self.offers.clear()
         self.lights.clear()
         self.calls.clear()
         self.restarts += 1
@@ -232,6 +257,7 @@ class Site:
             transaction.started_at,
             station_max_a=self.settings.max_current_a,
             sharing=sharing,
+            safe_a=self.settings.safe_a,
             **supply,
         ).limit_a
 
@@ -257,11 +283,20 @@ class Site:
 
     def _start(self) -> None:
         self.station: Station = machine.initial(
-            self.layout, f"seed{self.restarts}", self.settings, IDENTITY, self.rules
+            self.layout,
+            f"seed{self.restarts}",
+            self.settings,
+            IDENTITY,
+            self.rules,
+            piloted=self.pilots,
+            types=[(number, connector, "cType2") for number, connectors in self.layout for connector in connectors],
         )
         for number, connectors in self.layout:
             for connector in connectors:
-                self._step(PlugChanged(number, connector, (number, connector) in self.plugs))
+                if (number, connector) in self.pilots:
+                    self._step(PilotChanged(number, connector, self.pilots[number, connector]))
+                else:
+                    self._step(PlugChanged(number, connector, (number, connector) in self.plugs))
         self._step(Restored(self.kept, tuple(sorted(self.journal.items()))))
         self._check()
 
@@ -283,8 +318,7 @@ class Site:
             match action:
                 case Send(durable=True):
                     make_request(Version.V201, action.action, action.payload)
-                    kept = self.events if action.action == "TransactionEvent" else self.notices
-                    kept.append(_as_json(action.payload))
+                    self._keep(action)
                 case Save(transaction=None):
                     del self.journal[action.evse]
                 case Save():
@@ -297,6 +331,12 @@ class Site:
                 case Close():
                     assert (action.evse, action.connector) not in self.closed
                     self.closed.add((action.evse, action.connector))
+                case Offer():
+                    assert (action.evse, action.connector) in self.pilots
+                    self.offers[action.evse, action.connector] = action.limit_a
+                case Restart():
+                    assert self.journal == {}, "somebody still charges"
+                    self.left.append(action.reason)
                 case Show():
                     self.lights[action.evse] = action.light
                 case Send(durable=False):
@@ -314,10 +354,26 @@ class Site:
                 case UpdateLocalList() | TellListVersion() | ClearTokenCache():
                     self.orders.append(action)
 
+    def _keep(self, send: Send) -> None:
+        """Into the outbox."""
+        payload = _as_json(send.payload)
+        match send.action:
+            case "TransactionEvent":
+                self.events.append(payload)
+            case "ReservationStatusUpdate":
+                self.reservations.append((payload["reservationId"], payload["reservationUpdateStatus"]))
+            case "NotifyEvent":
+                self.notices.append(payload)
+            case other:
+                raise AssertionError(f"nobody expects {other} in the outbox")
+
     def _check(self) -> None:
         assert self.closed == {(evse.number, evse.closed) for evse in self.station.evses if evse.closed is not None}
         for evse in self.station.evses:
             self._check_power(evse)
+            for connector in evse.piloted:
+                if evse.transaction is None or evse.ending is not None or evse.faults:
+                    assert self.offers.get((evse.number, connector)) is None, "nobody may draw, and is offered to"
             assert evse.transaction == self.journal.get(evse.number), "the journal knows less than the station"
             assert evse.ending is None or evse.transaction is not None
         assert self.station.kept == self.kept, "less is on disk than the CSMS was promised"
@@ -335,7 +391,16 @@ class Site:
         assert evse.ending is None
         assert evse.faults == frozenset()
         limit_a = self.limit_a(evse.number)
-        assert limit_a is None or limit_a >= self.settings.max_current_a, "power flows beyond the limit"
+        socket = (evse.number, evse.closed)
+        if socket in self.pilots:
+            asks = (PilotState.C, PilotState.D) if self.settings.ventilated else (PilotState.C,)
+            assert self.pilots[socket] in asks, "power flows though the vehicle does not ask for it"
+            offered_a = self.offers[socket]
+            assert offered_a is not None
+            assert 6 <= offered_a <= self.settings.max_current_a
+            assert limit_a is None or offered_a <= limit_a, "more is offered than may be drawn"
+        else:
+            assert limit_a is None or limit_a >= self.settings.max_current_a, "power flows beyond the limit"
         assert len([place for place in self.closed if place[0] == evse.number]) == 1
 
     def _check_events(self) -> None:

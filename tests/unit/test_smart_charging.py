@@ -503,11 +503,26 @@ class TestTheLimit:
         held = holding(a_profile((0, 6), (10, 8), start_schedule=after(0.9)))
         assert limits(held, 0.1, 9.9, 10.0) == [6.0, 6.0, 8.0]
 
-    def test_a_limit_that_has_expired_is_the_safe_minimum(self) -> None:
-        lease = limit(holding(a_profile((0, 16), (60, 20))), NOON)
-        assert [lease.in_force_a(after(second), 6.0) for second in (0, 59.9, 60, DAY)] == [16.0, 16.0, 6.0, 6.0]
-        assert Limit(None, after(60)).in_force_a(NOON, 0.0) is None
-        assert Limit(20.0, None).in_force_a(after(DAY), 0.0) == 20.0
+    def test_once_a_limit_of_the_whole_station_has_expired_the_safe_minimum_counts(self) -> None:
+        lease = a_profile((0, 16), purpose="ChargingStationMaxProfile", duration=60)
+        held = holding((lease, 0))
+        assert limits(held, 0, 59.9, 60, DAY, safe_a=6.0) == [16.0, 16.0, 6.0, 6.0]
+        assert limits(held, 0, 60) == [16.0, None]
+
+    def test_no_share_is_taken_of_the_safe_minimum(self) -> None:
+        held = holding((a_profile((0, 16), purpose="ChargingStationMaxProfile", valid_to=after(60)), 0))
+        assert limits(held, 0, 60, safe_a=6.0, sharing=2) == [8.0, 6.0]
+
+    def test_a_limit_that_has_not_begun_or_that_another_follows_has_not_expired(self) -> None:
+        later = a_profile((0, 16), purpose="ChargingStationMaxProfile", start_schedule=after(60), duration=60)
+        held = holding((later, 0))
+        assert limits(held, 0, 60, 120, safe_a=6.0) == [None, 16.0, 6.0]
+        lower = a_profile((0, 10), id=2, stack_level=1, purpose="ChargingStationMaxProfile", duration=60)
+        held = holding((a_profile((0, 20), purpose="ChargingStationMaxProfile"), 0), (lower, 0))
+        assert limits(held, 0, 60, safe_a=6.0) == [10.0, 20.0]
+
+    def test_an_expired_limit_of_a_transaction_is_none(self) -> None:
+        assert limits(holding(a_profile((0, 16), duration=60)), 0, 60, safe_a=6.0) == [16.0, None]
 
 
 class TestTheCompositeSchedule:

@@ -597,12 +597,29 @@ class TestLink:
         assert ("offline" in site.events[0], site.events[-1]["offline"]) == (False, True)
         assert site.closed == {(1, 1)}
 
-    def test_statuses_are_told_again_when_the_link_is_back(self, site: Site) -> None:
+    def test_after_a_short_time_offline_only_the_statuses_that_changed_are_told(self, site: Site) -> None:
         site.plug()
         site.statuses()
         site.link(False)
         site.unplug()
         assert site.statuses() == []
+        site.pass_time(59)
+        site.link(True)
+        assert site.statuses() == [(1, 1, "Available")]
+
+    def test_a_status_whose_answer_was_lost_with_the_link_is_told_again(self, site: Site) -> None:
+        site.plug()
+        site.link(False)
+        site.link(True)
+        assert site.statuses() == [(1, 1, "Occupied")]
+
+    def test_after_a_long_time_offline_all_statuses_are_told_again(self, site: Site) -> None:
+        site.plug()
+        site.statuses()
+        site.link(False)
+        site.unplug()
+        assert site.statuses() == []
+        site.pass_time(60)
         site.link(True)
         assert site.statuses() == [(1, 1, "Available"), (2, 1, "Available"), (2, 2, "Available")]
         site.pass_time(1)

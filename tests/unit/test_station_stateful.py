@@ -5,20 +5,23 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from edge.station.ports import CardRead, Event, FaultRaised, Metered, PlugChanged, Tick
+from edge.station.ports import CardRead, Event, FaultRaised, Metered, PilotChanged, PlugChanged, Tick
 from edge.station.smart_charging import Profiles
-from edge.station.state import IdToken
-from hardware.ports import Reading
+from edge.station.state import IdToken, Settings
+from hardware.ports import PilotState, Reading
 from tests.support.station_site import LAYOUT, START, Site, a_site
 
 SOCKETS = [(evse, connector) for evse, connectors in LAYOUT for connector in connectors]
 evses = st.sampled_from([number for number, _ in LAYOUT])
 cards = st.sampled_from(["04A1", "04B2"])
 faults = st.sampled_from(["MeterSilent", "ContactorWelded"])
+PILOTED = (2, 1)
+states = st.sampled_from([*PilotState, PilotState.B, PilotState.C, PilotState.C, None])
 rarely = st.sampled_from([False, False, False, True])
 usually = rarely.map(lambda rare: not rare)
 limits_a = st.sampled_from([0.0, 5.9, 6.0, 16.0, 40.0])
@@ -56,12 +59,18 @@ class AnyOrder(RuleBasedStateMachine):
 
     @initialize(ready=usually)
     def begin(self, ready: bool) -> None:
-        self.site = a_site() if ready else Site()
+        pilots: dict[tuple[int, int], PilotState | None] = {PILOTED: PilotState.A}
+        settings = Settings(safe_a=10.0)
+        made = a_site if ready else Site
+        self.site = made(pilots=pilots, settings=settings)
 
     # -- at the site --
 
     @precondition(lambda self: self.site.station.online and self.site.station.booted)
     @rule(socket=st.sampled_from(SOCKETS), card=cards)
+    def come(self, socket: tuple[int, int], card: str) -> None:
+        self.come_and_charge(socket, card)
+
     def come_and_charge(self, socket: tuple[int, int], card: str) -> None:
         """What most people do, so that most of what happens here happens while somebody charges."""
         self.site.tap(card)
@@ -69,6 +78,14 @@ class AnyOrder(RuleBasedStateMachine):
             self.site.authorize()
         if socket not in self.site.plugs:
             self.site.plug(*socket)
+
+    @precondition(lambda self: self.site.station.online and self.site.station.booted)
+    @rule(seconds=st.sampled_from([1.0, 10.0, 40.0, 400.0]), wh=st.integers(0, 50))
+    def charge_for_a_while(self, seconds: float, wh: int) -> None:
+        """At the socket with a pilot, so that this is not left to chance."""
+        self.come_and_charge(PILOTED, "04A1")
+        self.site.pass_time(seconds)
+        self.site.meter(PILOTED[0], wh)
 
     @rule(card=cards)
     def tap(self, card: str) -> None:
@@ -78,10 +95,14 @@ class AnyOrder(RuleBasedStateMachine):
     def plug_or_unplug(self, socket: tuple[int, int]) -> None:
         (self.site.unplug if socket in self.site.plugs else self.site.plug)(*socket)
 
+    @rule(state=states)
+    def pilot(self, state: PilotState | None) -> None:
+        self.site.pilot(state, *PILOTED)
+
     @rule(
         evse=evses,
         wh=st.integers(0, 50),
-        power_w=st.sampled_from([None, 0.0, 49.0, 7_000.0]),
+        power_w=st.sampled_from([None, 0.0, 49.0, 7_000.0, 10_000.0]),
         ago=st.sampled_from([0, 0.5]),
     )
     def meter(self, evse: int, wh: int, power_w: float | None, ago: float) -> None:
@@ -173,12 +194,53 @@ class AnyOrder(RuleBasedStateMachine):
             self.site.remote("ClearChargingProfile", {"chargingProfileId": number})
         assert not all_of_them or self.site.profiles == Profiles()
 
+    @rule(id=st.integers(1, 3), evse=st.sampled_from([None, 1, 2]), card=cards, seconds=st.sampled_from([-1, 30, 300]))
+    def reserve(self, id: int, evse: int | None, card: str, seconds: int) -> None:
+        until = (self.site.utc + timedelta(seconds=seconds)).isoformat()
+        wanted = {"id": id, "expiryDateTime": until, "idToken": {"idToken": card, "type": "ISO14443"}}
+        self.site.remote("ReserveNow", wanted if evse is None else {**wanted, "evseId": evse})
+
+    @rule(id=st.integers(1, 3))
+    def cancel(self, id: int) -> None:
+        self.site.remote("CancelReservation", {"reservationId": id})
+
+    @rule(
+        place=st.sampled_from([None, {"id": 1}, {"id": 2}, {"id": 2, "connectorId": 1}, {"id": 9}]),
+        word=st.sampled_from(["Operative", "Operative", "Operative", "Inoperative"]),
+    )
+    def change_availability(self, place: dict[str, int] | None, word: str) -> None:
+        wanted = {"operationalStatus": word}
+        self.site.remote("ChangeAvailability", wanted if place is None else {**wanted, "evse": place})
+
+    @rule(kind=st.sampled_from(["Immediate", "OnIdle"]), really=rarely, ready=usually)
+    def reset(self, kind: str, really: bool, ready: bool) -> None:
+        if not really:
+            return
+        self.site.remote("Reset", {"type": kind})
+        self.site.pass_time(3)
+        if self.site.left:  # else somebody still charges
+            self.site.left.clear()
+            self.site.power_cut()
+            if ready:
+                make_ready(self.site)
+
+    @rule(
+        message=st.sampled_from(
+            ["BootNotification", "Heartbeat", "MeterValues", "StatusNotification", "TransactionEvent"]
+        ),
+        place=st.sampled_from([None, {"id": 1}, {"id": 2, "connectorId": 1}, {"id": 2, "connectorId": 9}]),
+    )
+    def trigger(self, message: str, place: dict[str, int] | None) -> None:
+        wanted = {"requestedMessage": message}
+        self.site.remote("TriggerMessage", wanted if place is None else {**wanted, "evse": place})
+
     # -- the mains --
 
     @rule(unplugged=rarely, ready=usually)
     def power_cut(self, unplugged: bool, ready: bool) -> None:
         if unplugged:
             self.site.plugs.clear()
+            self.site.pilots[PILOTED] = PilotState.A
         self.site.power_cut()
         if ready:
             make_ready(self.site)
@@ -189,7 +251,7 @@ class AnyOrder(RuleBasedStateMachine):
         reading = Reading(round(self.site.wh[evse]), 0.0, 0.0, 230.0)
         during: list[Event] = [
             CardRead(IdToken(data.draw(cards), "ISO14443")),
-            PlugChanged(evse, connector, (evse, connector) not in self.site.plugs),
+            self.other_way(evse, connector),
             Metered(evse, reading, self.site.mono),
             FaultRaised(evse, "MeterSilent"),
             Tick(),
@@ -197,9 +259,19 @@ class AnyOrder(RuleBasedStateMachine):
         event = data.draw(st.sampled_from(during))
         if isinstance(event, PlugChanged):
             (self.site.plugs.add if event.plugged else self.site.plugs.discard)((evse, connector))
+        elif isinstance(event, PilotChanged):
+            (self.site.plugs.discard if event.state is PilotState.A else self.site.plugs.add)(PILOTED)
+            self.site.pilots[PILOTED] = event.state
         self.site.power_cut(event)
         if ready:
             make_ready(self.site)
+
+    def other_way(self, evse: int, connector: int) -> Event:
+        """The plug goes in, or out."""
+        plugged = (evse, connector) in self.site.plugs
+        if (evse, connector) == PILOTED:
+            return PilotChanged(evse, connector, PilotState.A if plugged else PilotState.C)
+        return PlugChanged(evse, connector, not plugged)
 
     # -- in the end --
 
@@ -213,8 +285,20 @@ class AnyOrder(RuleBasedStateMachine):
                 evse.transaction is not None and evse.measured is not None and not evse.faults and evse.ending is None
             )
             limit_a = self.site.limit_a(evse.number) if good else None
-            enough = limit_a is None or limit_a >= self.site.settings.max_current_a
+            piloted = good and evse.plugged in evse.piloted
+            least_a = 6.0 if piloted else self.site.settings.max_current_a
+            enough = (limit_a is None or limit_a >= least_a) and (not piloted or evse.plugged in evse.ready)
             assert (good and enough) == (evse.closed is not None)
+
+    @invariant()
+    def nobody_charges_on_a_place_that_is_kept_for_another(self) -> None:
+        """Nor is anything promised twice: a reservation and the transaction that used it."""
+        if not hasattr(self, "site"):
+            return
+        for held in self.site.kept.reservations:
+            assert held.until > self.site.utc
+            evse = None if held.evse is None else self.site.evse(held.evse)
+            assert evse is None or not evse.faults
 
     @invariant()
     def the_profile_of_a_transaction_is_gone_with_it(self) -> None:
@@ -229,13 +313,14 @@ class AnyOrder(RuleBasedStateMachine):
         for number, _ in LAYOUT:
             for reason in ("MeterSilent", "ContactorWelded"):
                 self.site.clear(reason, number)
+        self.site.pilot(PilotState.A, *PILOTED)
         for socket in sorted(self.site.plugs):
             self.site.unplug(*socket)
         self.site.pass_time(3)
         assert (self.site.journal, self.site.closed) == ({}, set())
 
 
-AnyOrder.TestCase.settings = settings(
-    deadline=None, max_examples=150, stateful_step_count=40, suppress_health_check=[HealthCheck.too_slow]
+AnyOrder.TestCase.settings = hypothesis_settings(
+    deadline=None, max_examples=300, stateful_step_count=40, suppress_health_check=[HealthCheck.too_slow]
 )
 TestAnyOrder: Any = AnyOrder.TestCase

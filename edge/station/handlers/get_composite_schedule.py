@@ -68,6 +68,7 @@ def _composite(
         voltage_v=station.settings.voltage_v,
         station_max_a=None if evse is None else station.settings.max_current_a,
         sharing=sharing,
+        safe_a=None if evse is None else station.settings.safe_a,
     )
 
 

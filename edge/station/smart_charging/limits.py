@@ -13,33 +13,31 @@ from typing import NamedTuple
 import msgspec
 
 from edge.station.smart_charging.profile import Installed, Profile, Purpose, Unit
-from edge.station.smart_charging.schedule import NEVER, Span, lowest, moment_of, said_by, second_of
+from edge.station.smart_charging.schedule import NEVER, Span, lowest, moment_of, said_by, second_of, validity
 
 
 class Limit(msgspec.Struct, frozen=True):
     """limit_a: the most that may be drawn, A per phase; None: as much as one likes. until: it must be asked for again.
 
-    A lease: whoever holds it after `until`, such as a station whose clock or core stands still, has no limit to go by.
+    A lease: after `until` there is no limit to go by.
     """
 
     limit_a: float | None
     until: datetime | None
-
-    def in_force_a(self, at: datetime, safe_a: float) -> float | None:
-        """The limit at a moment, A per phase; `safe_a`, the configured safe minimum, once it has expired."""
-        return self.limit_a if self.until is None or at < self.until else safe_a
 
 
 class Supply(NamedTuple):
     """Where the power comes from. phases, voltage_v: of the EVSE, to make A of W. max_a: its own limit per phase.
 
     sharing: how many EVSEs draw at once; each has an equal part of what the station may draw (K04.FR.05).
+    safe_a: what each may draw once a limit of the whole station has expired and no other has come; None: no limit.
     """
 
     phases: int
     voltage_v: float
     max_a: float | None
     sharing: int
+    safe_a: float | None = None
 
 
 class Charge(NamedTuple):
@@ -96,11 +94,22 @@ class _Caps:
         shared = lowest(self._leading(stack, now) for stack in self._whole)
         if shared.limit_a is not None:
             shared = Span(shared.limit_a / self._supply.sharing, shared.until)
+        elif self._supply.safe_a is not None and self._has_lapsed(now):
+            shared = Span(self._supply.safe_a, shared.until)
         own = self._leading(self._transaction, now)
         if own.limit_a is None:  # K02.FR.08
             default = self._leading(self._default, now)
             own = Span(default.limit_a, min(own.until, default.until))
         return lowest([shared, own, self._leading(self._external, now), Span(self._supply.max_a, NEVER)])
+
+    def _has_lapsed(self, now: int) -> bool:
+        """Whether a limit of the whole station has said all that it had to say."""
+        phase_volts = self._supply.phases * self._supply.voltage_v
+        return any(
+            now >= validity(profile)[0] and said_by(profile, now, self._started, phase_volts) == Span(None, NEVER)
+            for stack in self._whole
+            for profile in stack
+        )
 
     def _leading(self, stack: Sequence[Profile], now: int) -> Span:
         """What the highest of them says that says anything (K01.FR.17)."""

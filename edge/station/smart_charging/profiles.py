@@ -99,14 +99,16 @@ class Profiles(msgspec.Struct, frozen=True):
         voltage_v: float = 230.0,
         station_max_a: float | None,
         sharing: int = 1,
+        safe_a: float | None = None,
     ) -> Limit:
         """The limit in force at an EVSE, A per phase, and until when; of EVSE 0: what all of them may draw together.
 
         transaction_start: of the one that goes on there; None: there is none, and neither TxProfiles nor Relative ones
         count. phases, voltage_v: that it charges with. station_max_a: what its hardware may carry, A per phase; None:
         anything. sharing: how many EVSEs draw at once; each has that part of a limit of the whole station (K04.FR.05).
+        safe_a: what it may draw once a limit of the whole station has expired; None: as if there had been none.
         """
-        supply = Supply(phases, voltage_v, station_max_a, sharing)
+        supply = Supply(phases, voltage_v, station_max_a, sharing, safe_a)
         return limit_at(self.installed, Charge(evse, transaction_start), at, supply)
 
     def composite(
@@ -121,12 +123,13 @@ class Profiles(msgspec.Struct, frozen=True):
         voltage_v: float = 230.0,
         station_max_a: float | None,
         sharing: int = 1,
+        safe_a: float | None = None,
     ) -> list[tuple[int, float | None]]:
         """(seconds from start, limit in unit) wherever the limit changes: what `limit_a` says at every second (K08).
 
         unit: A per phase, or W for all phases together. The rest: as for `limit_a`.
         """
-        supply = Supply(phases, voltage_v, station_max_a, sharing)
+        supply = Supply(phases, voltage_v, station_max_a, sharing, safe_a)
         return composite(self.installed, Charge(evse, transaction_start), start, duration_s, unit, supply)
 
     def _without(self, criteria: Criteria) -> tuple[Profiles, int]:
