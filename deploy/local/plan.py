@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -31,10 +31,14 @@ _SCHUKO = ("Schuko", 2.3)
 
 @dataclass(frozen=True, slots=True)
 class DemoStation:
-    """One emulated station. evses: for each EVSE its connectors, each (type, max kW)."""
+    """One emulated station. evses: for each EVSE its connectors, each (type, max kW).
+
+    piloted: its first connector has a control pilot; all others have plug switches.
+    """
 
     id: str
     evses: tuple[tuple[tuple[str, float], ...], ...]
+    piloted: bool = False
 
     @property
     def specs(self) -> tuple[EvseSpec, ...]:
@@ -56,11 +60,16 @@ class DemoStation:
             connectors = []
             for _, max_kw in sockets:
                 pin_set += 1
-                connectors.append(ConnectorBench.numbered(pin_set, max_kw * 1000 / 230))
+                connector = ConnectorBench.numbered(pin_set, max_kw * 1000 / 230)
+                connectors.append(replace(connector, pilot=PILOT) if self.piloted and pin_set == 1 else connector)
             result.append(EvseBench(tuple(connectors), f"led_{number}", register_wh=1_000.0 * number))
         return tuple(result)
 
 
+#: The same in OCPP's words, ConnectorEnumType.
+_OCPP_TYPES = {"Type2": "sType2", "Schuko": "Other1PhMax16A"}
+PILOT = "pilot_1"
+#: Every third station has a control pilot.
 _LAYOUTS = (((_TYPE2,),), ((_TYPE2, _SCHUKO),), ((_TYPE2,), (_TYPE2,)))
 
 
@@ -90,7 +99,10 @@ class Plan(msgspec.Struct, frozen=True):
 
     @property
     def demo_stations(self) -> list[DemoStation]:
-        return [DemoStation(f"cs-{number}", _LAYOUTS[(number - 1) % 3]) for number in range(1, self.stations + 1)]
+        return [
+            DemoStation(f"cs-{number}", _LAYOUTS[(number - 1) % 3], piloted=number % 3 == 1)
+            for number in range(1, self.stations + 1)
+        ]
 
     @property
     def visited(self) -> list[str]:
@@ -176,14 +188,16 @@ def station_toml(plan: Plan, station: DemoStation, password: str) -> str:
             lines += [
                 "[[evse.connector]]",
                 f"number = {place}",
+                f'type = "{_OCPP_TYPES[sockets[place - 1][0]]}"',
                 "[evse.connector.contactor]",
                 'driver = "contactor"',
                 f'pin = "contactor_{pin_set}"',
                 f'feedback = "contactor_{pin_set}_feedback"',
-                "[evse.connector.plug]",
-                'driver = "plug-switch"',
-                f'pin = "plug_{pin_set}"',
             ]
+            if station.piloted and pin_set == 1:
+                lines += ["[evse.connector.pilot]", 'driver = "pwm-ads1115"', f'pin = "{PILOT}"']
+            else:
+                lines += ["[evse.connector.plug]", 'driver = "plug-switch"', f'pin = "plug_{pin_set}"']
     return "\n".join(lines) + "\n"
 
 

@@ -124,7 +124,6 @@ class Core:
 
     def tick(self) -> None:
         """Time has passed: `wake_mono` was reached, say."""
-        self._outbox.flush()
         self.take(Tick())
 
     def wake_mono(self) -> float | None:
@@ -138,6 +137,7 @@ class Core:
         return self._pump.waits
 
     def _go_on(self) -> None:
+        self._outbox.flush()
         now = self._clock()
         overdue = self._pump.expire(now.mono)
         if overdue is not None:
@@ -161,6 +161,8 @@ class Core:
         for action in actions:
             if isinstance(action, Open):
                 self._hands.switch(action.evse, action.connector, on=False)
+            elif isinstance(action, Offer) and action.limit_a is None:
+                self._hands.offer(action.evse, action.connector, None)
         sends = [action for action in actions if isinstance(action, Send) and action.durable]
         saves = [action for action in actions if isinstance(action, Save)]
         kept = next((action.kept for action in actions if isinstance(action, SaveKept)), None)
@@ -173,7 +175,7 @@ class Core:
         match action:
             case Close():
                 self._hands.switch(action.evse, action.connector, on=True)
-            case Offer():
+            case Offer() if action.limit_a is not None:
                 self._hands.offer(action.evse, action.connector, action.limit_a)
             case UploadLog() | FetchFirmware() | CancelFirmware() | InstallFirmware() | ConfirmFirmware():
                 assert self._jobs is not None, "a station without jobs refuses them (JobRules)"

@@ -55,6 +55,7 @@ class StationBench:
         self._loop = loop or EmulatorLoop()
         self._timer: asyncio.TimerHandle | None = None
         self._taps = 0
+        self._dead_converters: set[int] = set()
 
         nfc, wire = self._port("nfc"), self._port("pins")
         self._chip = Pn532Chip(nfc.write)
@@ -118,6 +119,10 @@ class StationBench:
         """The card reader dies, or comes back."""
         self._chip.powered = powered
 
+    def set_converter_powered(self, address: int, powered: bool) -> None:
+        """The ADS1115 at this I2C address, which sees the control pilots, dies, or comes back."""
+        self._loop.run(partial(self._power_converter, address, powered))
+
     def weld(self, evse: int, connector: int, welded: bool) -> None:
         """Contacts that are closed, or close from now on, do not open any more; or do again."""
         self._loop.run(partial(self._world.weld, evse, connector, welded))
@@ -132,7 +137,8 @@ class StationBench:
     def snapshot(self) -> dict[str, Any]:
         """How everything is, ready for JSON.
 
-        card: UID or None. station_connected: whether the pins' wire is up. tripped: by safety contact. evses: each with
+        card: UID or None. station_connected: whether the pins' wire is up. tripped: by safety contact.
+        converters_dead: I2C addresses of ADS1115s without power. evses: each with
         plugged_connector, connectors (commanded, commanded_at in s on the monotonic clock, closed, welded, pilot: None
         or its offered_a and high_v), power_w, current_a, voltage_v, register_wh, soc_pct, vehicle, light (levels of
         red, green, blue, 0 to 1), meter_silent.
@@ -192,6 +198,10 @@ class StationBench:
         if tap == self._taps:  # else another card has been held to the reader meanwhile
             self._chip.card = None
 
+    def _power_converter(self, address: int, powered: bool) -> None:
+        (self._dead_converters.discard if powered else self._dead_converters.add)(address)
+        self._pins.power_converter(address, powered)
+
     def _trip(self, name: str, tripped: bool) -> None:
         if name not in self._trips:
             raise ValueError(f"there is no safety contact {name}")
@@ -206,5 +216,6 @@ class StationBench:
             "card": self._chip.card,
             "station_connected": self._pins.connected,
             "tripped": dict(self._trips),
+            "converters_dead": sorted(self._dead_converters),
             "evses": evses,
         }

@@ -3,7 +3,7 @@
 The wire is a serial port or pty and carries lines. From the station: `?` (a station begins: forget what was, and say
 all inputs), `O <bcm> <level 0 to 1>`, `Z <bcm>` (no longer driven). From the bench: `I <bcm> <0 or 1>`,
 `A <address> <input> <volts>` (what an ADS1115 on the I2C bus has at one of its inputs; its registers are emulated at
-the station's end, where the driver asks for them), and `!` when all inputs have been said. A wire that closes is a
+the station's end, where the driver asks for them), `P <address> <0 or 1>` (its supply), and `!` when all inputs have been said. A wire that closes is a
 station that died: every output is released then, and since a contactor's driver has an external pull-down, contactors
 open.
 """
@@ -30,6 +30,7 @@ class PinsBench:
         self._outputs: dict[int, float] = {}
         self._inputs: dict[int, bool] = {}
         self._analogs: dict[tuple[int, int], str] = {}
+        self._powers: dict[int, str] = {}
 
     def output(self, name: str) -> float:
         """The level of this output, 0 to 1; one that nobody drives is pulled down."""
@@ -51,6 +52,11 @@ class PinsBench:
         self._analogs[address, number] = said
         self._send(said.encode("ascii"))
 
+    def power_converter(self, address: int, powered: bool) -> None:
+        """Take the ADS1115 at this I2C address away, or bring it back."""
+        self._powers[address] = f"P {address} {powered:d}\n"
+        self._send(self._powers[address].encode("ascii"))
+
     def feed(self, data: bytes) -> None:
         """Bytes from the station, in pieces of any size."""
         *lines, self._received = (self._received + data).split(b"\n")
@@ -71,7 +77,7 @@ class PinsBench:
                 self.connected = True
                 self._outputs.clear()
                 said = "".join(f"I {gpio} {level:d}\n" for gpio, level in self._inputs.items())
-                said += "".join(self._analogs.values())
+                said += "".join((*self._analogs.values(), *self._powers.values()))
                 self._send(said.encode("ascii") + b"!\n")
             case ["O", gpio, level]:
                 self._outputs[int(gpio)] = float(level)

@@ -163,5 +163,7 @@ class WireFactory(MockFactory):  # type: ignore[misc]
                         pin.hear(level == "1")
             case ["A", address, number, volts]:
                 self._adcs.setdefault(int(address), Ads1115()).volts[int(number)] = float(volts)
+            case ["P", address, powered]:
+                self._adcs.setdefault(int(address), Ads1115()).powered = powered == "1"
             case ["!"]:
                 self._synchronous.set()

@@ -17,7 +17,10 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from deploy.local.plan import CARDS, UNKNOWN_CARD, Plan
 from deploy.local.visitors import new_vehicle
-from hardware.emulators.bench import StationBench
+from hardware.emulators.bench import ConnectorBench, StationBench
+
+#: I2C address of the ADS1115 that sees a demo station's control pilot.
+PILOT_ADC = ConnectorBench.numbered(1).pilot_adc[0]
 
 
 class Workbench:
@@ -60,7 +63,8 @@ class Workbench:
             for evse, sockets in zip(seen["evses"], station.evses, strict=True):
                 for connector, (kind, max_kw) in zip(evse["connectors"], sockets, strict=True):
                     connector.update(type=kind, max_kw=max_kw)
-            stations.append({"id": station.id, "visited": station.id in self._plan.visited, **seen})
+            more = {"visited": station.id in self._plan.visited, "converter_dead": PILOT_ADC in seen["converters_dead"]}
+            stations.append({"id": station.id, **more, **seen})
         return jsonify(stations=stations, visitors=self.visitors_on)
 
     def _visitors(self) -> Response:
@@ -91,6 +95,8 @@ class Workbench:
                 bench.set_meter_silent(int(body["evse"]), bool(body["silent"]))
             case "trip":
                 bench.trip(str(body["name"]), bool(body["tripped"]))
+            case "converter":
+                bench.set_converter_powered(PILOT_ADC, not bool(body["dead"]))
             case "weld":
                 bench.weld(int(body["evse"]), int(body["connector"]), bool(body["welded"]))
             case _:

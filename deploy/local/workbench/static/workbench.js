@@ -22,6 +22,10 @@ function build(station) {
   for (const box of section.querySelectorAll("[data-trip]")) {
     box.onchange = () => post(`stations/${station.id}/trip`, { name: box.dataset.trip, tripped: box.checked });
   }
+  const piloted = station.evses.some((evse) => evse.connectors.some((connector) => connector.pilot));
+  const converter = section.querySelector(".converter");
+  converter.closest("label").hidden = !piloted;
+  converter.onchange = () => post(`stations/${station.id}/converter`, { dead: converter.checked });
   const evses = station.evses.map((evse) => {
     const article = copy("evse");
     article.querySelector("h3").textContent = `EVSE ${evse.evse}`;
@@ -46,6 +50,7 @@ function show(station) {
   section.querySelector(".link").textContent =
     (station.station_connected ? "station runs" : "station is down") + (station.card ? " · card on the reader" : "");
   for (const box of section.querySelectorAll("[data-trip]")) box.checked = station.tripped[box.dataset.trip];
+  section.querySelector(".converter").checked = station.converter_dead;
   station.evses.forEach((evse, index) => {
     const { article, connectors } = evses[index];
     const { red, green, blue } = evse.light ?? { red: 0, green: 0, blue: 0 };
@@ -67,6 +72,9 @@ function show(station) {
       contacts.textContent = connector.closed ? "closed" : "open";
       contacts.title = "the contactor's main contacts";
       contacts.classList.toggle("closed", connector.closed);
+      row.querySelector(".pilot").textContent = connector.pilot
+        ? `pilot ${connector.pilot.high_v.toFixed(1)} V, offers ${connector.pilot.offered_a.toFixed(0)} A`
+        : "";
       const button = row.querySelector(".plug");
       button.textContent = here ? "Unplug" : "Plug a car in";
       button.disabled = evse.plugged_connector !== null && !here;
