@@ -22,14 +22,15 @@ import msgspec
 import structlog
 from sqlite_utils import Database
 
+from edge.database import open_database
 from edge.station.authorization import ACCEPTED, judge
-from edge.station.tokens import Cached, Known, ListUpdate, ListVerdict, TokenInfo
+from edge.station.tokens import MOST_LISTED, Cached, Known, ListUpdate, ListVerdict, TokenInfo
 
 log = structlog.get_logger(__name__)
 
 #: Tokens in the cache, and in the list, at most.
 CACHE_CAPACITY = 2_000
-LIST_CAPACITY = 20_000
+LIST_CAPACITY = MOST_LISTED
 
 
 class SqliteTokenMemory:
@@ -47,18 +48,8 @@ class SqliteTokenMemory:
         self._salt = b""
 
     def start(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._begin()
-        except sqlite3.DatabaseError as error:
-            if error.sqlite_errorname not in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
-                raise
-            log.error("the token memory cannot be read and is begun anew", path=str(self._path), why=str(error))
-            self.stop()
-            self._path.replace(self._path.with_suffix(".broken"))
-            for rest in ("-wal", "-shm"):
-                self._path.with_name(self._path.name + rest).unlink(missing_ok=True)
-            self._begin()
+        self._db = open_database(self._path, "the token memory", self._set_up)
+        self._salt = self._about()["salt"]
 
     def stop(self) -> None:
         if self._db is not None:
@@ -71,6 +62,14 @@ class SqliteTokenMemory:
             return self._version()
         except sqlite3.Error as error:
             log.error("the list's version cannot be read", why=str(error))
+            return 0
+
+    @property
+    def list_entries(self) -> int:
+        try:
+            return int(self._open.table("listed").count)
+        except sqlite3.Error as error:
+            log.error("the list cannot be counted", why=str(error))
             return 0
 
     def lookup(self, id_token: str, type: str) -> Known:
@@ -127,18 +126,14 @@ class SqliteTokenMemory:
             return False
         return True
 
-    def _begin(self) -> None:
-        self._db = Database(sqlite3.connect(self._path, check_same_thread=False))
-        self._db.enable_wal()
-        self._db.execute("PRAGMA synchronous=FULL")
-        with self._db.atomic():
+    def _set_up(self, db: Database) -> None:
+        with db.atomic():
             cached = {"key": str, "said": bytes, "accepted": int, "used": int}
-            self._db.table("cached").create(cached, pk="key", if_not_exists=True)
-            self._db.table("listed").create({"key": str, "said": bytes}, pk="key", if_not_exists=True)
-            self._db.table("about").create({"id": int, "version": int, "salt": bytes}, pk="id", if_not_exists=True)
+            db.table("cached").create(cached, pk="key", if_not_exists=True)
+            db.table("listed").create({"key": str, "said": bytes}, pk="key", if_not_exists=True)
+            db.table("about").create({"id": int, "version": int, "salt": bytes}, pk="id", if_not_exists=True)
             new = {"id": 1, "version": 0, "salt": secrets.token_bytes(hashlib.blake2b.MAX_KEY_SIZE)}
-            self._db.table("about").insert(new, ignore=True)
-        self._salt = self._about()["salt"]
+            db.table("about").insert(new, ignore=True)
 
     def _apply(self, update: ListUpdate) -> None:
         listed = self._open.table("listed")

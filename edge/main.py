@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import secrets
@@ -27,7 +28,7 @@ from edge.config import Devices, StationFile, load, load_roots, make_devices
 from edge.jobs.installer import CommandInstaller
 from edge.jobs.transfer import Transfer
 from edge.jobs.work import Work
-from edge.outbox import SqliteOutbox
+from edge.outbox import SPARE_BYTES, SqliteOutbox
 from edge.safe import open_all
 from edge.selftest import Result, check
 from edge.station import machine
@@ -55,6 +56,7 @@ def cli() -> None:
 @click.option("--config", "path", required=True, type=click.Path(path_type=Path), help="The station's TOML file.")
 def run(path: Path) -> None:
     """Run the station until it is told to stop (SIGTERM, Ctrl-C)."""
+    faulthandler.enable()  # when the watchdog ends us, the log shows where the loop hung
     logs.set_up()
     try:
         config = load(path)
@@ -105,7 +107,7 @@ def write_diagnostics(path: Path, target: Path) -> None:
     """Write what somebody needs in order to help: settings, versions, logs; no passwords and no cards."""
     logs.set_up(logging.ERROR)
     try:
-        diagnostics.write(load(path), path, target, datetime.now(UTC))
+        target.write_bytes(diagnostics.bundle(load(path), path, target.name, datetime.now(UTC)))
     except (ColonninaError, OSError) as error:
         click.echo(str(error), err=True)
         sys.exit(2)
@@ -168,7 +170,9 @@ def _run(config: StationFile, path: Path) -> None:
     )
     data = Path(config.station.data)
     clock = Clock()
-    outbox = SqliteOutbox(data / "station.sqlite", clock, boot_id(), max_calls=config.station.outbox_max)
+    outbox = SqliteOutbox(
+        data / "station.sqlite", clock, boot_id(), max_calls=config.station.outbox_max, spare_bytes=SPARE_BYTES
+    )
     tokens = SqliteTokenMemory(data / "tokens.sqlite")
     transport = MqttTransport(config)
     work = _work(config, path)
@@ -193,6 +197,7 @@ def _run(config: StationFile, path: Path) -> None:
             _connect(factory, stopping)
         transport.start(runtime)
         work.start(runtime.report)
+        log.info("the station begins", station=config.station.id, release=identity["firmwareVersion"])
         runtime.run(stopping)
     finally:
         work.stop()
@@ -206,8 +211,8 @@ def _run(config: StationFile, path: Path) -> None:
 def _work(config: StationFile, path: Path) -> Work:
     """Who does what takes long."""
 
-    def make_log(order: LogOrder, target: Path) -> None:
-        diagnostics.write(config, path, target, datetime.now(UTC), order.oldest, order.latest)
+    def make_log(order: LogOrder) -> bytes:
+        return diagnostics.bundle(config, path, order.filename, datetime.now(UTC), order.oldest, order.latest)
 
     table = config.firmware
     installer = CommandInstaller(table.install, table.confirm, table.command_s) if table.install else None

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from edge.station.job_orders import Firmware, LogOrder
 from edge.station.smart_charging import Profiles
 from edge.station.tokens import IdToken
 
@@ -50,6 +51,7 @@ class Kept(msgspec.Struct, frozen=True):
     latched: (EVSE, reason) of faults that nothing measures any more once the power was cut.
     variables: what the CSMS has set, (component.variable, value), in the order of their names.
     boot_reason: what the next BootNotification says (BootReasonEnumType).
+    log, firmware: the jobs that were ordered, and how far they are.
     """
 
     profiles: Profiles = Profiles()
@@ -59,3 +61,5 @@ class Kept(msgspec.Struct, frozen=True):
     counters: Counters = Counters()
     variables: tuple[tuple[str, str], ...] = ()
     boot_reason: str = POWER_UP
+    log: LogOrder | None = None
+    firmware: Firmware | None = None

@@ -20,7 +20,7 @@ from edge.station.changes import ending, get_evse, with_evse
 from edge.station.device_model import apply_kept
 from edge.station.handlers import HANDLERS
 from edge.station.job_orders import FirmwareProgress, LogProgress
-from edge.station.jobs import fall_due, firmware_progress, log_progress, settle_jobs
+from edge.station.jobs import at_the_installer, fall_due, firmware_progress, log_progress, settle_jobs
 from edge.station.kept import POWER_UP
 from edge.station.plugs import pilot_changed, plug_changed
 from edge.station.ports import (
@@ -96,7 +96,7 @@ def step(station: Station, event: Event, now: Now) -> tuple[Station, list[Action
     actions: list[Action] = []
     if not station.restored and not isinstance(event, Restored):
         return _react(station, event, now, actions), actions
-    kept = station.kept
+    kept = event.kept if isinstance(event, Restored) else station.kept
     station = _react(lapse_reservations(_lapse(station, now), now, actions), event, now, actions)
     station = fall_due(station, now)
     settled = None
@@ -171,16 +171,23 @@ def _react(station: Station, event: Event, now: Now, actions: list[Action]) -> S
 
 
 def _restore(station: Station, event: Restored, now: Now) -> Station:
-    for number, reason in event.kept.latched:
-        evse = station.evse(number)
-        if evse is not None and (reason != OVER_CURRENT or evse.plugged is not None):
-            told = {"faults": evse.faults | {reason}, "told_faults": evse.told_faults | {reason}}
-            station = with_evse(station, number, **told)
     for number, transaction in event.transactions:
-        if station.evse(number) is None:
+        evse = station.evse(number)
+        if evse is None:
             continue  # the configuration has one EVSE fewer than before
+        connector = transaction.connector
+        if evse.plugged is None and any(place == connector for place, _ in evse.pilot_problems):
+            # The pilot does not say whether the vehicle is there: believed as it was, as without a power cut.
+            station = with_evse(station, number, plugs=evse.plugs | {connector}, plugged=connector)
         end = None if transaction.stop is None else ending(transaction.stop, now)
         station = with_evse(station, number, transaction=transaction, resumed=True, ending=end)
+    for number, reason in event.kept.latched:
+        evse = station.evse(number)
+        if evse is None:
+            continue
+        lasts = reason != OVER_CURRENT or evse.plugged is not None  # whoever drew too much may have gone
+        faults = evse.faults | {reason} if lasts else evse.faults
+        station = with_evse(station, number, faults=faults, told_faults=evse.told_faults | {reason})
     goes_on = [evse.transaction.id for evse in station.evses if evse.transaction is not None]
     profiles = event.kept.profiles.keep_transactions(goes_on)
     return apply_kept(replace(station, kept=replace(event.kept, profiles=profiles), restored=True))
@@ -243,7 +250,9 @@ def _latch(station: Station) -> Station:
 def _leave(station: Station, actions: list[Action]) -> Station:
     """Start anew, once nobody charges any more."""
     leaving = station.leaving
-    if leaving is None or leaving.gone or any(evse.transaction is not None for evse in station.evses):
+    if leaving is None or leaving.gone or at_the_installer(station):
+        return station
+    if any(evse.transaction is not None for evse in station.evses):
         return station
     actions.append(Restart(leaving.boot_reason))
     kept = replace(station.kept, boot_reason=leaving.boot_reason)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from edge.station.authorization import Bearer, same_token
+from edge.station.jobs import installing
 from edge.station.kept import Reservation
 from edge.station.state import Evse, Station
 
@@ -14,9 +15,14 @@ def is_inoperative(station: Station, evse: int, connector: int) -> bool:
     return not station.kept.inoperative.isdisjoint({(0, 0), (evse, 0), (evse, connector)})
 
 
+def is_closing(station: Station) -> bool:
+    """Whether nobody may begin to charge any more: the station will start anew, or firmware is to be installed."""
+    return station.leaving is not None or installing(station)
+
+
 def in_service(station: Station, evse: Evse) -> bool:
     """Whether anybody may begin to charge here: at the connector that is plugged in, or at any."""
-    if station.leaving is not None:
+    if is_closing(station):
         return False
     connectors = evse.connectors if evse.plugged is None else (evse.plugged,)
     return any(not is_inoperative(station, evse.number, connector) for connector in connectors)
@@ -70,14 +76,39 @@ def is_kept_from(station: Station, evse: Evse, bearer: Bearer | None) -> bool:
     if not anywhere or (bearer is not None and any(_is_for(reservation, bearer) for reservation in anywhere)):
         return False
     named = {reservation.evse for reservation in held}
-    spare = [other for other in station.evses if other.number not in named and is_vacant(station, other)]
-    return evse in spare and len(spare) <= len(anywhere)
+    spare = [
+        other
+        for other in (evse if known.number == evse.number else known for known in station.evses)
+        if other.number not in named
+        and why_not(station, other, None) is None
+        # Who plugs in without a right to must not get the place by that: this EVSE counts with a vehicle, too.
+        and (other is evse or other.plugged is None)
+    ]
+    return evse in spare and any(
+        _is_short(station, reservation, anywhere, spare)
+        for reservation in anywhere
+        if has_type(station, evse, reservation.connector_type)
+    )
+
+
+def has_type(station: Station, evse: Evse, connector_type: str | None) -> bool:
+    """Whether the EVSE has a connector of the type; None: of any."""
+    if connector_type is None:
+        return True
+    return any(number == evse.number and kind == connector_type for number, _, kind in station.types)
 
 
 def used_up(station: Station, evse: Evse, bearer: Bearer) -> Reservation | None:
     """The reservation that somebody uses who begins to charge here."""
     fitting = [held for held in station.kept.reservations if held.evse in (None, evse.number) and _is_for(held, bearer)]
     return min(fitting, key=lambda held: held.evse is None, default=None)
+
+
+def _is_short(station: Station, held: Reservation, anywhere: list[Reservation], spare: list[Evse]) -> bool:
+    """Whether the EVSEs that this reservation could have are no more than the reservations that want them."""
+    fitting = [evse for evse in spare if has_type(station, evse, held.connector_type)]
+    rivals = [other for other in anywhere if any(has_type(station, evse, other.connector_type) for evse in fitting)]
+    return len(fitting) <= len(rivals)
 
 
 def _is_for(reservation: Reservation, bearer: Bearer) -> bool:

@@ -57,9 +57,9 @@ def _hand_over(station: Station, evse: Evse) -> Station:
             continue
         if waiting.evses and evse.number not in waiting.evses:
             continue
-        if why_not(station, evse, Bearer(waiting.id_token, waiting.group_id)) is None:
-            station = with_evse(station, evse.number, authorization=waiting)
-            return with_evse(station, other.number, authorization=None)
+        freed = with_evse(station, other.number, authorization=None)  # it may be what keeps this one reserved
+        if why_not(freed, evse, Bearer(waiting.id_token, waiting.group_id)) is None:
+            return with_evse(freed, evse.number, authorization=waiting)
     return station
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from edge.station.kept import Reservation
-from edge.station.places import in_service
+from edge.station.places import is_inoperative
 from edge.station.ports import Action, Send
 from edge.station.state import Now, Station
 
@@ -39,10 +39,14 @@ def _fate(station: Station, held: Reservation, now: Now) -> str | None:
     """How it ended (ReservationUpdateStatusEnumType); None: it has not."""
     if now.utc >= held.until:
         return "Expired"
-    evse = None if held.evse is None else station.evse(held.evse)
-    if held.evse is not None and (evse is None or evse.faults or not in_service(station, evse)):
+    if held.evse is None:
+        return None
+    evse = station.evse(held.evse)
+    if evse is None or evse.faults:
         return "Removed"
-    return None
+    # A station that is about to start anew will be there in time.
+    out = all(is_inoperative(station, evse.number, connector) for connector in evse.connectors)
+    return "Removed" if out else None
 
 
 def _wake(station: Station, now: Now) -> Station:

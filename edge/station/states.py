@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from edge.station.places import in_service, is_inoperative, is_reserved
+from edge.station.places import in_service, is_closing, is_inoperative, is_reserved
 from edge.station.state import Evse, Station
 
 
@@ -41,7 +41,7 @@ def connector_state(station: Station, evse: Evse, connector: int) -> State:
         return State(evse.transaction.charging_state)
     if evse.transaction is not None or evse.plugged not in (None, connector):
         return State.UNAVAILABLE  # one connector in use at a time
-    if station.leaving is not None or is_inoperative(station, evse.number, connector):
+    if is_closing(station) or is_inoperative(station, evse.number, connector):
         return State.UNAVAILABLE
     if evse.plugged == connector:
         return State.FINISHING if evse.finishing else State.PREPARING

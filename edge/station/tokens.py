@@ -11,6 +11,8 @@ from typing import Annotated, Any, Protocol
 import msgspec
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
+#: Tokens in the Local Authorization List, at most.
+MOST_LISTED = 20_000
 
 
 class IdToken(msgspec.Struct, frozen=True):
@@ -104,6 +106,10 @@ class TokenMemory(Protocol):
     @property
     def list_version(self) -> int:
         """Of the Local Authorization List; 0: none was ever sent (OCPP D02)."""
+
+    @property
+    def list_entries(self) -> int:
+        """How many tokens the Local Authorization List has."""
 
     def lookup(self, id_token: str, type: str) -> Known:
         """What is known of a token. Whether that still counts is for `authorization.decide` to say."""

@@ -66,13 +66,19 @@ def report(
         token = presented or transaction.id_token
         payload["idToken"] = {"idToken": token.id_token, "type": token.type}
     if measured is not None:
-        payload["meterValue"] = [meter_value(measured, evse.soc_pct, _CONTEXT[kind])]
+        payload["meterValue"] = [meter_value(measured, evse.soc_pct, _CONTEXT.get(trigger, _CONTEXT[kind]))]
     advanced = None if kind == "Ended" else msgspec.structs.replace(transaction, seq_no=transaction.seq_no + 1)
     send = Send("TransactionEvent", payload, durable=True)
     return msgspec.structs.replace(evse, transaction=advanced), send, Save(evse.number, advanced)
 
 
-_CONTEXT = {"Started": "Transaction.Begin", "Updated": "Sample.Periodic", "Ended": "Transaction.End"}
+#: ReadingContextEnumType by the kind of event, or by what made us tell it.
+_CONTEXT = {
+    "Started": "Transaction.Begin",
+    "Updated": "Sample.Periodic",
+    "Ended": "Transaction.End",
+    "Trigger": "Trigger",
+}
 
 
 def meter_value(measured: Measured, soc_pct: float | None, context: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from edge.authorization import SqliteTokenMemory
+from edge.fleet.memory import MemoryTokens
 from edge.station.tokens import Cached, Known, ListEntry, ListUpdate, ListVerdict, TokenInfo, TokenMemory
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -28,11 +29,20 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def memory(path: Path) -> Iterator[SqliteTokenMemory]:
+def in_file(path: Path) -> Iterator[SqliteTokenMemory]:
     made = SqliteTokenMemory(path, cache_capacity=3, list_capacity=5)
     made.start()
     yield made
     made.stop()
+
+
+@pytest.fixture(params=["in a file", "in memory"])
+def memory(request: pytest.FixtureRequest) -> TokenMemory:
+    """Each of them in turn."""
+    if request.param == "in memory":
+        return MemoryTokens(cache_capacity=3, list_capacity=5)
+    made: SqliteTokenMemory = request.getfixturevalue("in_file")
+    return made
 
 
 def again(path: Path) -> SqliteTokenMemory:
@@ -102,6 +112,12 @@ class TestTheList:
         assert memory.update_list(update) == verdict
         assert (memory.list_version, listed(memory, "A", "B")) == (1, [GOOD, None])
 
+    def test_its_tokens_are_counted(self, memory: TokenMemory) -> None:
+        assert memory.list_entries == 0
+        memory.update_list(full(1, "A", "B", "C"))
+        memory.update_list(change(2, A=None, D=GOOD, B=BAD))
+        assert memory.list_entries == 3
+
     def test_a_token_is_found_in_whatever_case_and_by_its_type(self, memory: TokenMemory) -> None:
         memory.update_list(full(1, UID))
         assert memory.lookup(UID.lower(), CARD).listed == GOOD
@@ -163,6 +179,10 @@ class TestTheCache:
 
 
 class TestTheFile:
+    @pytest.fixture
+    def memory(self, in_file: SqliteTokenMemory) -> SqliteTokenMemory:
+        return in_file
+
     def test_no_token_can_be_read_in_it(self, memory: SqliteTokenMemory, path: Path) -> None:
         memory.remember(UID, CARD, GOOD, NOW)
         memory.update_list(full(1, OTHER))

@@ -47,7 +47,7 @@ def test_every_device_answers_and_says_what(plan: Plan, bench: StationBench) -> 
             "ok   EVSE 1: indicator: its pins are ours",
             "ok   EVSE 1: vehicle link: answers; no vehicle does",
             "ok   EVSE 1, connector 1: contactor: open, as it must be",
-            "ok   EVSE 1, connector 1: plug: no plug is in",
+            "ok   EVSE 1, connector 1: pilot: state A: no vehicle",
             "all devices answer",
         ],
     )

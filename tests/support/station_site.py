@@ -14,6 +14,15 @@ from typing import Any, TypeVar
 import msgspec
 
 from edge.station import machine
+from edge.station.job_orders import (
+    CancelFirmware,
+    ConfirmFirmware,
+    FetchFirmware,
+    InstallFirmware,
+    JobAction,
+    JobRules,
+    UploadLog,
+)
 from edge.station.kept import Kept
 from edge.station.ports import (
     Action,
@@ -68,6 +77,8 @@ class Site:
     """known: what the station's lists say of cards. remembered, orders: what its token memory was told.
 
     pilots: (EVSE, connector) of those with a control pilot, and what it says. offers: what is offered by it, A.
+    job_rules: which long jobs it can do. jobs: what was ordered of them. job_statuses: (Log or Firmware, requestId,
+    status) told of them. security_events: their types.
     left: reasons for which the station has wanted to start anew. reservations: ReservationStatusUpdates told.
 
     closed: (EVSE, connector) with its contactor closed. events, notices: TransactionEvents and
@@ -81,6 +92,10 @@ class Site:
     known: dict[str, Known] = field(default_factory=dict)
     remembered: list[RememberToken] = field(default_factory=list)
     orders: list[TokenOrder] = field(default_factory=list)
+    job_rules: JobRules = field(default_factory=JobRules)
+    jobs: list[JobAction] = field(default_factory=list)
+    job_statuses: list[tuple[str, int, str]] = field(default_factory=list)
+    security_events: list[str] = field(default_factory=list)
     layout: Sequence[tuple[int, Sequence[int]]] = LAYOUT
     pilots: dict[tuple[int, int], PilotState | None] = field(default_factory=dict)
     offers: dict[tuple[int, int], float | None] = field(default_factory=dict)
@@ -291,6 +306,7 @@ class Site:
             piloted=self.pilots,
             types=[(number, connector, "cType2") for number, connectors in self.layout for connector in connectors],
         )
+        self.station = msgspec.structs.replace(self.station, job_rules=self.job_rules)
         for number, connectors in self.layout:
             for connector in connectors:
                 if (number, connector) in self.pilots:
@@ -353,6 +369,8 @@ class Site:
                     self.remembered.append(action)
                 case UpdateLocalList() | TellListVersion() | ClearTokenCache():
                     self.orders.append(action)
+                case UploadLog() | FetchFirmware() | CancelFirmware() | InstallFirmware() | ConfirmFirmware():
+                    self.jobs.append(action)
 
     def _keep(self, send: Send) -> None:
         """Into the outbox."""
@@ -360,6 +378,11 @@ class Site:
         match send.action:
             case "TransactionEvent":
                 self.events.append(payload)
+            case "LogStatusNotification" | "FirmwareStatusNotification":
+                kind = send.action.removesuffix("StatusNotification")
+                self.job_statuses.append((kind, payload["requestId"], payload["status"]))
+            case "SecurityEventNotification":
+                self.security_events.append(payload["type"])
             case "ReservationStatusUpdate":
                 self.reservations.append((payload["reservationId"], payload["reservationUpdateStatus"]))
             case "NotifyEvent":

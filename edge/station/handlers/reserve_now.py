@@ -6,16 +6,15 @@ from typing import Any
 
 import msgspec
 
-from edge.station.authorization import Bearer
 from edge.station.kept import Reservation
-from edge.station.places import is_kept_from, is_vacant, why_not
+from edge.station.places import has_type, is_reserved, is_vacant, why_not
 from edge.station.ports import Action, CallReceived, Reply
 from edge.station.reservations import with_reservations
-from edge.station.state import Evse, Now, Station
+from edge.station.state import Now, Station
 from edge.station.tokens import IdToken
 
 #: ReserveNowStatusEnumType for what `why_not` says.
-_STATUS = {"TxInProgress": "Occupied", "Faulted": "Faulted", "Unavailable": "Unavailable", "Reserved": "Occupied"}
+_STATUS = {"TxInProgress": "Occupied", "Faulted": "Faulted", "Unavailable": "Unavailable"}
 #: At most so many at a time; more would never be found again.
 MAX_RESERVATIONS = 32
 
@@ -54,18 +53,14 @@ def _decide(station: Station, wanted: Reservation, now: Now) -> tuple[str, str |
         return "Rejected", "TooManyElements"
     if wanted.evse is not None and station.evse(wanted.evse) is None:
         return "Rejected", "UnknownEvse"
-    among = [evse for evse in station.evses if wanted.evse in (None, evse.number) and _fits(station, evse, wanted)]
+    among = [
+        evse
+        for evse in station.evses
+        if wanted.evse in (None, evse.number) and has_type(station, evse, wanted.connector_type)
+    ]
     if not among:
         return "Rejected", "UnknownConnectorType"
-    bearer = Bearer(wanted.id_token, wanted.group_id)
-    if any(is_vacant(station, evse) and not is_kept_from(station, evse, bearer) for evse in among):
+    if any(is_vacant(station, evse) and not is_reserved(station, evse) for evse in among):
         return "Accepted", None
-    reasons = {_STATUS.get(why_not(station, evse, bearer) or "", "Occupied") for evse in among}
+    reasons = {_STATUS.get(why_not(station, evse, None) or "", "Occupied") for evse in among}
     return next(status for status in ("Occupied", "Unavailable", "Faulted") if status in reasons), None
-
-
-def _fits(station: Station, evse: Evse, wanted: Reservation) -> bool:
-    """Whether the EVSE has a connector of the type that is wanted."""
-    if wanted.connector_type is None:
-        return True
-    return any(number == evse.number and kind == wanted.connector_type for number, _, kind in station.types)

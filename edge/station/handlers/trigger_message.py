@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from edge.station.changes import with_evse
+from edge.station.jobs import firmware_status, log_status
 from edge.station.ports import Action, CallReceived, Reply, Send
 from edge.station.state import Evse, Now, Station
 from edge.station.transaction import meter_value
@@ -58,8 +59,8 @@ def _meter(station: Station, evses: Sequence[Evse], request: Any, now: Now, acti
 def _status(station: Station, evses: Sequence[Evse], request: Any, now: Now, actions: list[Action]) -> Station | None:
     if request.evse is msgspec.UNSET or request.evse.connector_id is msgspec.UNSET:  # F06.FR.12
         return None
-    (evse,), connector = evses, request.evse.connector_id
-    if connector not in evse.connectors or not station.booted:
+    evse, connector = station.evse(request.evse.id), request.evse.connector_id
+    if evse is None or connector not in evse.connectors or not station.booted:
         return None
     reported = tuple(told for told in evse.reported if told[0] != connector)
     return with_evse(station, evse.number, reported=reported)
@@ -74,8 +75,20 @@ def _transaction(
     return station if going_on else None
 
 
+def _log(station: Station, evses: Sequence[Evse], request: Any, now: Now, actions: list[Action]) -> Station | None:
+    actions.append(Send("LogStatusNotification", log_status(station)))
+    return station
+
+
+def _firmware(station: Station, evses: Sequence[Evse], request: Any, now: Now, actions: list[Action]) -> Station | None:
+    actions.append(Send("FirmwareStatusNotification", firmware_status(station)))
+    return station
+
+
 _TRIGGERS: Mapping[str, _Trigger] = {
     "BootNotification": _boot,
+    "FirmwareStatusNotification": _firmware,
+    "LogStatusNotification": _log,
     "Heartbeat": _heartbeat,
     "MeterValues": _meter,
     "StatusNotification": _status,
