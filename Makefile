@@ -3,12 +3,13 @@ PORT ?= 8000
 STATIONS ?= 3
 SPEED ?= 1
 DATA ?= ./var/demo
+KILLS ?= 200
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test kill-loop lint format bench clean
 
 demo: $(VENV)/.demo
 	@exec $(BIN)/python -m deploy.local --port $(PORT) --stations $(STATIONS) --speed $(SPEED) --data $(DATA)
@@ -18,6 +19,11 @@ test: $(VENV)/.dev
 	@sh tests/install-programs.sh
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest $(ARGS)
+
+# Kills a station process KILLS times at random moments, with sessions going on; takes about 9 minutes.
+kill-loop: $(VENV)/.dev
+	@sh tests/install-programs.sh
+	COLONNINA_KILLS=$(KILLS) $(BIN)/python -m pytest -s tests/e2e/test_kill_loop.py $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import decode, ingest, tap
+from tests.bench import decode, fleet, ingest, machine, station, tap
 
-BENCHMARKS = {"decode": decode.run, "ingest": ingest.run, "tap": tap.run}
+BENCHMARKS = {
+    "decode": decode.run,
+    "machine": machine.run,
+    "ingest": ingest.run,
+    "tap": tap.run,
+    "fleet": fleet.run,
+    "station": station.run,
+}
 
 for name in sys.argv[1:] or BENCHMARKS:
     if name not in BENCHMARKS:

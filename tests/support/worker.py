@@ -7,11 +7,14 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import Connection
 
 from cloud.store import registry
 from cloud.store.registry import ConnectorSpec, EvseSpec
@@ -43,13 +46,21 @@ class Booked:
 
 
 class CsmsWorker:
-    """stations, cards: what is registered when it starts for the first time."""
+    """stations, cards: what is registered when it starts for the first time. prepare: does more of that kind."""
 
-    def __init__(self, folder: Path, broker: Broker, stations: list[str], cards: list[str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        broker: Broker,
+        stations: list[str],
+        cards: list[str],
+        prepare: Callable[[Connection], None] = lambda connection: None,
+    ) -> None:
         self._folder = folder
         self._broker = broker
         self._stations = stations
         self._cards = cards
+        self._prepare = prepare
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -61,18 +72,27 @@ class CsmsWorker:
                 registry.add_card(connection, card, None)
             for station in self._stations:
                 registry.add_station(connection, station, LAYOUT, datetime.now(UTC))
+            self._prepare(connection)
         store.stop()
-        config = self._folder / "csms.toml"
         broker = self._broker
-        config.write_text(
+        self._config.write_text(
             f'[csms]\ndata = "{self._folder}"\nheartbeat_s = 60\n[broker]\nhost = "{broker.host}"\n'
             f'port = {broker.port}\nusername = "{broker.username}"\npassword = "{broker.password}"\n'
         )
-        command = [sys.executable, "-m", "cloud.main", "serve", "--role", "worker", "--config", str(config)]
+        self.restart()
+        self._wait_ready()
+
+    def restart(self) -> None:
+        """Run it again, and do not wait until it works."""
+        command = [sys.executable, "-m", "cloud.main", "serve", "--role", "worker", "--config", str(self._config)]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
 
-        self._wait_ready()
+    def kill(self) -> None:
+        """As a power cut does."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(10)
 
     def stop(self) -> None:
         if self._process is not None:
@@ -105,12 +125,6 @@ class CsmsWorker:
                 for row in rows
             ]
 
-    def ended(self, station: str) -> int:
-        """How many of its sessions are over and have all of their events."""
-        with closing(sqlite3.connect(self._database)) as books:
-            query = "SELECT count(*) FROM sessions WHERE station = ? AND complete"
-            return int(books.execute(query, [station]).fetchone()[0])
-
     def recorded(self, station: str) -> list[tuple[str, int]]:
         """(transaction, seqNo) of every event of a station, in the order in which they were recorded."""
         query = (
@@ -119,6 +133,11 @@ class CsmsWorker:
         )
         with closing(sqlite3.connect(self._database)) as books:
             return [(transaction, seq_no) for transaction, seq_no in books.execute(query, [station])]
+
+    def linked(self) -> dict[str, bool]:
+        """Which stations are on the link, as far as the CSMS knows."""
+        with closing(sqlite3.connect(self._database)) as books:
+            return {id: bool(up) for id, up in books.execute("SELECT id, link_up FROM stations")}
 
     def refusals(self) -> dict[str, int]:
         """Frames that were refused, by code."""
@@ -146,6 +165,10 @@ class CsmsWorker:
         assert self._process is not None
         assert self._process.poll() is None, (self._folder / "log").read_text()
         probe.publish(topics.up(station), b'[2,"probe","Heartbeat",{}]')
+
+    @property
+    def _config(self) -> Path:
+        return self._folder / "csms.toml"
 
     @property
     def _database(self) -> Path:
