@@ -9,7 +9,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test kill-loop lint format bench clean
+.PHONY: demo test kill-loop lint format docs bench clean
 
 demo: $(VENV)/.demo
 	@exec $(BIN)/python -m deploy.local --port $(PORT) --stations $(STATIONS) --speed $(SPEED) --data $(DATA)
@@ -34,6 +34,11 @@ lint: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Writes the references that are made from the code; a test fails when they are stale.
+docs: $(VENV)/.dev
+	$(BIN)/python -m edge.station.explore > docs/reference/station-states.md
+	$(BIN)/python -m edge.station.device_model > docs/reference/variables.md
 
 # Prints what it measures, each figure beside its reference from the same run.
 bench: $(VENV)/.dev

@@ -11,16 +11,14 @@ from edge.station.states import State
 from hardware.indicator.rgb_led import FAST_S, PATTERNS, SLOW_S, Colour
 from hardware.ports import Light
 
-HEAD = f"""\
+HEAD = """\
 # States of a connector
 
 What becomes of a connector in each state, whatever happens. Nobody wrote this table: `edge/station/explore/` tries all
-of it on the machine itself, and this page is what it saw. After a change of the machine:
-
-    python -m edge.station.explore > docs/reference/station-states.md
+of it on the machine itself, and this page is what it saw. After a change of the machine, `make docs` writes it anew.
 
 The walk begins at a station that is online, accepted by the CSMS and metered, with one connector. After each step a
-second passes and the meter is read. A vehicle that is plugged in at a switch draws as soon as it can; at a control pilot
+second passes and the meter is read. A vehicle that is plugged in at a switch draws as soon as it can; at a pilot
 it asks first. What can go wrong is looked at one at a time: how it goes when several come together is held by
 `tests/unit/test_station_stateful.py`. What changes nothing and is not told is left out. *CSMS* is what it is told:
 StatusNotification (status), TransactionEvent (its type and trigger), NotifyEvent (raised, over),
@@ -53,9 +51,16 @@ UNUSUAL = frozenset(
 )
 #: The most facts that a case is told by, and those that say most come first.
 _MOST_FACTS = 3
-_COLOURS = {(0, 0, 0): "dark", (0, 1, 0): "green", (0, 0, 1): "blue", (1, 0, 0): "red", (0.6, 0, 1): "violet"}
+_COLOURS: dict[Colour, str] = {
+    (0, 0, 0): "dark",
+    (0, 1, 0): "green",
+    (0, 0, 1): "blue",
+    (1, 0, 0): "red",
+    (0.6, 0, 1): "violet",
+}
 _COLOURS[1, 0.6, 0] = "yellow"
 
+_Outcome = tuple[State, tuple[str, ...], tuple[str, ...], bool]
 _Row = tuple[str, str, str, str, str]
 
 
@@ -118,7 +123,7 @@ def _tables(seen: Sequence[Seen], *, offers: bool, without: Iterable[tuple[State
 
 def _rows(seen: Sequence[Seen]) -> Iterator[tuple[Seen, _Row]]:
     """(an example, what the page says of it), in the order in which they were seen."""
-    cases: dict[tuple[State, str], dict[tuple[object, ...], list[Seen]]] = {}
+    cases: dict[tuple[State, str], dict[_Outcome, list[Seen]]] = {}
     for one in seen:
         outcome = (one.after, one.told, one.contactor, one.restarts)
         cases.setdefault((one.before, one.stimulus), {}).setdefault(outcome, []).append(one)
@@ -146,7 +151,12 @@ def _where(these: Sequence[frozenset[str]], others: Sequence[frozenset[str]]) ->
         if not any(facts.issuperset(some) for facts in others)
     ]
     while left:
-        best = max(telling, key=lambda some: (sum(some <= facts for facts in left), -len(some)))
+        best = max(
+            telling, key=lambda some: (sum(some <= facts for facts in left), -len(some)), default=frozenset({"?"})
+        )
+        if not any(best <= facts for facts in left):
+            cases.append("sometimes")  # by what is not among the facts
+            break
         cases.append(" and ".join(sorted(best)))
         left = [facts for facts in left if not best <= facts]
     return "; or ".join(cases)

@@ -168,9 +168,7 @@ STIMULI = (
     Stimulus("card accepted", _nobody, _card(CARD)),
     Stimulus("same card again", lambda world: not _nobody(world), _card(CARD)),
     Stimulus("another's card", _in(RESERVED), _card(OTHER)),
-    Stimulus(
-        "remote start", _nobody, _call("RequestStartTransaction", {"remoteStartId": 1, "evseId": 1, **_HELD})
-    ),
+    Stimulus("remote start", _nobody, _call("RequestStartTransaction", {"remoteStartId": 1, "evseId": 1, **_HELD})),
     Stimulus("remote stop", _going_on, _remote_stop),
     Stimulus("plug in", lambda world: world.vehicle == "none" and not world.piloted, _park("asks")),
     Stimulus("plug in", lambda world: world.vehicle == "none" and world.piloted, _park("pauses")),

@@ -60,7 +60,7 @@ def _facts(world: World) -> frozenset[str]:
         *(["plugged in"] if world.vehicle != "none" else []),
         *(["let in"] if evse.authorization is not None else ["nobody let in"] if evse.transaction is None else []),
         *(["in a transaction"] if evse.transaction is not None else ["no transaction"]),
-        *(["ended before"] if evse.finishing else []),
+        "has charged" if evse.finishing else "has not charged",
         *([wrong] if wrong is not None else ["nothing unusual"]),
     ]
     return frozenset(facts)
