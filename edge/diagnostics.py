@@ -36,7 +36,7 @@ UNIT = "colonnina-station"
 JOURNAL_S = 30.0
 DATABASE = "station.sqlite"
 #: Of what the station keeps, what tells nothing about a driver.
-_HARMLESS = ("boot_reason", "counters", "inoperative", "latched")
+_HARMLESS = ("boot_reason", "counters", "faults", "inoperative")
 #: A card's UID in a log line: 4, 7 or 10 bytes.
 _UID = re.compile(r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{8}|[0-9A-Fa-f]{14}|[0-9A-Fa-f]{20})(?![0-9A-Za-z])")
 _TOKEN_KEY = re.compile(r"(id_?token|group_?id)$", re.IGNORECASE)

@@ -48,7 +48,7 @@ class Kept(msgspec.Struct, frozen=True):
     """profiles: the charging profiles that are installed.
 
     inoperative: (EVSE, connector) that the CSMS took out of service; connector 0: the whole EVSE, EVSE 0: the station.
-    latched: (EVSE, reason) of faults that nothing measures any more once the power was cut.
+    faults: (EVSE, reason) of those that there are.
     variables: what the CSMS has set, (component.variable, value), in the order of their names.
     boot_reason: what the next BootNotification says (BootReasonEnumType).
     log, firmware: the jobs that were ordered, and how far they are.
@@ -57,7 +57,7 @@ class Kept(msgspec.Struct, frozen=True):
     profiles: Profiles = Profiles()
     inoperative: frozenset[tuple[int, int]] = frozenset()
     reservations: tuple[Reservation, ...] = ()
-    latched: frozenset[tuple[int, str]] = frozenset()
+    faults: frozenset[tuple[int, str]] = frozenset()
     counters: Counters = Counters()
     variables: tuple[tuple[str, str], ...] = ()
     boot_reason: str = POWER_UP

@@ -107,7 +107,7 @@ def step(station: Station, event: Event, now: Now) -> tuple[Station, list[Action
             station = replace(station, evses=tuple(evse if old.number == number else old for old in station.evses))
     station = lapse_reservations(station, now, actions)  # again: its EVSE may have broken
     station = settle_jobs(station, now, actions)
-    station = _leave(_latch(_keep_in_touch(station, now, actions)), actions)
+    station = _leave(_note_faults(_keep_in_touch(station, now, actions)), actions)
     if station.kept is not kept and station.kept != kept:
         actions.append(SaveKept(station.kept))
     return station, actions
@@ -181,11 +181,12 @@ def _restore(station: Station, event: Restored, now: Now) -> Station:
             station = with_evse(station, number, plugs=evse.plugs | {connector}, plugged=connector)
         end = None if transaction.stop is None else ending(transaction.stop, now)
         station = with_evse(station, number, transaction=transaction, resumed=True, ending=end)
-    for number, reason in event.kept.latched:
+    for number, reason in event.kept.faults:
         evse = station.evse(number)
         if evse is None:
             continue
-        lasts = reason != OVER_CURRENT or evse.plugged is not None  # whoever drew too much may have gone
+        # Others are raised anew by what measures them, or told as over. And whoever drew too much may have gone.
+        lasts = reason in LATCHED and (reason != OVER_CURRENT or evse.plugged is not None)
         faults = evse.faults | {reason} if lasts else evse.faults
         station = with_evse(station, number, faults=faults, told_faults=evse.told_faults | {reason})
     goes_on = [evse.transaction.id for evse in station.evses if evse.transaction is not None]
@@ -241,10 +242,10 @@ def _answer(station: Station, event: Answered, now: Now, actions: list[Action]) 
     return station
 
 
-def _latch(station: Station) -> Station:
-    """Faults that nothing measures any more after a power cut are written down."""
-    latched = frozenset((evse.number, reason) for evse in station.evses for reason in evse.faults & LATCHED)
-    return station if latched == station.kept.latched else replace(station, kept=replace(station.kept, latched=latched))
+def _note_faults(station: Station) -> Station:
+    """Write faults down: some last over a power cut, and of all others the CSMS must hear that they are over."""
+    faults = frozenset((evse.number, reason) for evse in station.evses for reason in evse.faults)
+    return station if faults == station.kept.faults else replace(station, kept=replace(station.kept, faults=faults))
 
 
 def _leave(station: Station, actions: list[Action]) -> Station:
@@ -272,10 +273,9 @@ def _lapse(station: Station, now: Now) -> Station:
 
 def _keep_in_touch(station: Station, now: Now, actions: list[Action]) -> Station:
     if station.online and not station.booted and station.boot_mono is not None and now.mono >= station.boot_mono:
-        actions.append(
-            Send("BootNotification", {"reason": station.kept.boot_reason, "chargingStation": station.identity})
-        )
-        return replace(station, boot_mono=None)
+        reason = "Triggered" if station.boot_triggered else station.kept.boot_reason
+        actions.append(Send("BootNotification", {"reason": reason, "chargingStation": station.identity}))
+        return replace(station, boot_mono=None, boot_triggered=False)
     due = station.heartbeat_mono
     if station.online and station.booted and due is not None and now.mono >= due:
         actions.append(Send("Heartbeat", {}))

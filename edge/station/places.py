@@ -42,7 +42,7 @@ def why_not(station: Station, evse: Evse, bearer: Bearer | None) -> str | None:
 
 
 def free_evse(station: Station, bearer: Bearer | None, among: Collection[int] = ()) -> Evse | None:
-    """The EVSE that a card is for: one with a vehicle waiting, else one reserved for it, else the first that is free.
+    """The EVSE that a card is for: one reserved for it, else one with a vehicle waiting, else the first that is free.
 
     bearer: None for anybody. among: only these; none given: all.
     """
@@ -50,7 +50,7 @@ def free_evse(station: Station, bearer: Bearer | None, among: Collection[int] = 
         evse for evse in station.evses if why_not(station, evse, bearer) is None and (not among or evse.number in among)
     ]
     own = {held.evse for held in station.kept.reservations if bearer is not None and _is_for(held, bearer)}
-    free.sort(key=lambda evse: (evse.plugged is None, evse.number not in own))
+    free.sort(key=lambda evse: (evse.number not in own, evse.plugged is None))
     return free[0] if free else None
 
 

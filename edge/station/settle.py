@@ -21,6 +21,8 @@ from hardware.ports import Light
 #: Who draws more than this share of what he may, and so much beyond it, A, draws too much: meters err a little.
 OVER_SHARE, OVER_A = 1.1, 0.5
 OVER_CURRENT = "OverCurrent"
+#: A vehicle has so long to follow the pilot's duty cycle, s (IEC 61851-1, table A.6).
+FOLLOW_S = 5.0
 
 #: What the indicator shows in each state, when nothing is more pressing.
 LIGHTS = {
@@ -45,7 +47,7 @@ def settle(station: Station, evse: Evse, now: Now, actions: list[Action]) -> tup
     if _may_start(station, evse):
         station, evse = _start(station, evse, now, actions)
     held = evse.held
-    evse = _offer(station, _limit(station, evse, now), actions)
+    evse = _offer(station, _limit(station, evse, now), now, actions)
     station, evse = _switch(station, evse, actions)
     if evse.transaction is not None and evse.ending is None:
         evse = _update(station, evse, now, actions, rate_changed=held != evse.held)
@@ -129,7 +131,7 @@ def _limit(station: Station, evse: Evse, now: Now) -> Evse:
     return replace(evse, limit_a=limit_a, held=limit_a < least_a, limit_until_mono=until)
 
 
-def _offer(station: Station, evse: Evse, actions: list[Action]) -> Evse:
+def _offer(station: Station, evse: Evse, now: Now, actions: list[Action]) -> Evse:
     """Tell the vehicle what it may draw, where there is a control pilot to tell it by."""
     wanted = None
     if evse.plugged is not None and evse.plugged in evse.piloted and may_offer(evse) and evse.limit_a is not None:
@@ -138,21 +140,30 @@ def _offer(station: Station, evse: Evse, actions: list[Action]) -> Evse:
         actions.append(Offer(evse.number, evse.offer[0], None))
     if wanted is not None and wanted != evse.offer:
         actions.append(Offer(evse.number, *wanted))
-    # A vehicle has 5 s to follow (IEC 61851-1, table A.6): what it draws is judged anew.
-    return evse if wanted == evse.offer else replace(evse, offer=wanted, over_mono=None)
+    if wanted == evse.offer:
+        return evse
+    grace = None if wanted is None or evse.offer is None else (evse.offer[1], now.mono + FOLLOW_S)
+    return replace(evse, offer=wanted, grace=grace)
 
 
 def _watch_current(station: Station, evse: Evse, now: Now) -> Evse:
     """Who goes on drawing more than was offered, or than the wiring carries, is cut off."""
     if evse.closed is None or evse.measured is None:
         return replace(evse, over_mono=None) if evse.over_mono is not None else evse
-    allowed_a = station.settings.max_current_a if evse.offer is None else evse.offer[1]
-    if evse.measured.reading.current_a <= allowed_a * OVER_SHARE + OVER_A:
+    if evse.measured.reading.current_a <= _allowed_a(station, evse, now) * OVER_SHARE + OVER_A:
         return replace(evse, over_mono=None) if evse.over_mono is not None else evse
     since = now.mono if evse.over_mono is None else evse.over_mono
     if now.mono - since < station.settings.over_current_s:
         return replace(evse, over_mono=since)
     return replace(evse, over_mono=None, faults=evse.faults | {OVER_CURRENT})
+
+
+def _allowed_a(station: Station, evse: Evse, now: Now) -> float:
+    """What the vehicle may draw at this moment, A: what is offered, or was a moment ago."""
+    if evse.offer is None:
+        return station.settings.max_current_a if evse.plugged not in evse.piloted else 0.0
+    offered_a = evse.offer[1]
+    return max(offered_a, evse.grace[0]) if evse.grace is not None and now.mono < evse.grace[1] else offered_a
 
 
 def _start(station: Station, evse: Evse, now: Now, actions: list[Action]) -> tuple[Station, Evse]:

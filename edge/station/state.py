@@ -141,7 +141,8 @@ class Evse(msgspec.Struct, frozen=True):
     limit_a: the limit in force, A per phase. held: it is too low for any power. limit_until_mono: when it may change.
     piloted: connectors with a control pilot. ready: those whose vehicle asks for power by it (IEC 61851-1, state C).
     pilot_problems: (connector, fault) of pilots. offer: (connector, A) that is offered by a pilot.
-    over_mono: since when more was drawn than may be. triggered: the CSMS wants to hear of the transaction now.
+    over_mono: since when more was drawn than may be.
+    grace: (A, until_mono) that was offered before, which the vehicle has a moment to leave. triggered: the CSMS wants to hear of the transaction now.
     """
 
     number: int
@@ -161,6 +162,7 @@ class Evse(msgspec.Struct, frozen=True):
     pilot_problems: frozenset[tuple[int, str]] = frozenset()
     offer: tuple[int, float] | None = None
     over_mono: float | None = None
+    grace: tuple[float, float] | None = None
     limit_a: float | None = None
     held: bool = False
     triggered: bool = False
@@ -197,6 +199,7 @@ class Station(msgspec.Struct, frozen=True):
 
     seed: makes transaction ids unique over restarts. identity: OCPP's ChargingStationType. rules: who may charge.
     transactions, notices: opened and given since the start. boot_mono: when to ask to boot (again).
+    boot_triggered: the CSMS wants to be asked.
     kept: what survives a power cut beside the transactions. restored: it is known; until then nothing is done at all.
     types: (EVSE, connector, OCPP's ConnectorEnumType). leaving: it is about to start anew.
     offline_mono: since when the link has been lost. reservation_mono: when the next reservation lapses.
@@ -216,6 +219,7 @@ class Station(msgspec.Struct, frozen=True):
     online: bool = False
     booted: bool = False
     boot_mono: float | None = None
+    boot_triggered: bool = False
     heartbeat_s: float = 60.0
     heartbeat_mono: float | None = None
     asking: Asking | None = None

@@ -79,14 +79,14 @@ class TestOverCurrent:
         charging(site)
         draw(site, 40, 11)
         back(site)
-        assert (site.closed, site.evse().faults, site.kept.latched) == (
+        assert (site.closed, site.evse().faults, site.kept.faults) == (
             set(),
             {"OverCurrent"},
             frozenset({(1, "OverCurrent")}),
         )
         assert problems(site) == [("OverCurrent", False)]
         site.unplug()
-        assert (site.evse().faults, site.kept.latched) == (frozenset(), frozenset())
+        assert (site.evse().faults, site.kept.faults) == (frozenset(), frozenset())
         assert problems(site) == [("OverCurrent", False), ("OverCurrent", True)]
 
     def test_a_vehicle_that_left_during_the_power_cut_took_it_along_and_the_csms_is_told(self, site: Site) -> None:
@@ -94,7 +94,7 @@ class TestOverCurrent:
         draw(site, 40, 11)
         site.plugs.clear()
         back(site)
-        assert (site.evse().faults, site.kept.latched) == (frozenset(), frozenset())
+        assert (site.evse().faults, site.kept.faults) == (frozenset(), frozenset())
         assert problems(site) == [("OverCurrent", False), ("OverCurrent", True)]
 
     def test_a_pilot_that_is_lost_as_well_does_not_heal_it(self) -> None:
@@ -120,7 +120,7 @@ class TestWeldedContacts:
         back(site)
         site.clear("ContactorWelded")
         back(site)
-        assert (site.evse().faults, site.kept.latched) == (frozenset(), frozenset())
+        assert (site.evse().faults, site.kept.faults) == (frozenset(), frozenset())
         assert problems(site) == [("ContactorWelded", False), ("ContactorWelded", True)]
 
     def test_unplugging_does_not_heal_them(self, site: Site) -> None:
@@ -135,14 +135,15 @@ class TestWeldedContacts:
         site.layout = ((1, (1,)),)
         back(site)
         charging(site)
-        assert (site.closed, site.kept.latched) == ({(1, 1)}, frozenset())
+        assert (site.closed, site.kept.faults) == ({(1, 1)}, frozenset())
 
 
 class TestFaultsThatAreMeasured:
-    def test_a_silent_meter_is_not_kept_for_it_will_say_so_again(self, site: Site) -> None:
+    def test_a_silent_meter_that_answers_after_a_power_cut_is_told_as_over(self, site: Site) -> None:
         site.fault("MeterSilent")
         back(site)
-        assert (site.evse().faults, site.kept.latched) == (frozenset(), frozenset())
+        assert problems(site) == [("MeterSilent", False), ("MeterSilent", True)]
+        assert (site.evse().faults, site.kept.faults) == (frozenset(), frozenset())
 
 
 class TestCounters:

@@ -418,7 +418,16 @@ class TestDrawingTooMuch:
         charging(site)
         self.draw(site, 32, 30)
         limit(site, 10)
-        self.draw(site, 32, 12)
+        self.draw(site, 32, 14)
+        assert site.closed == {(1, 1)}
+        self.draw(site, 32, 2)
+        assert (site.closed, site.evse().faults) == (set(), {"OverCurrent"})
+
+    def test_offers_that_change_all_the_time_save_nobody_who_ignores_them(self, site: Site) -> None:
+        charging(site)
+        for limit_a in (10, 12, 10, 12, 10, 12):
+            limit(site, limit_a)
+            self.draw(site, 32, 3)
         assert (site.closed, site.evse().faults) == (set(), {"OverCurrent"})
 
     def test_how_long_can_be_set(self) -> None:

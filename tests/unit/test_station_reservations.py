@@ -70,6 +70,13 @@ class TestOfOneEvse:
         assert (site.closed, site.events[0]["reservationId"], ids(site)) == ({(2, 1)}, 1, [])
         assert (site.reservations, "reservationId" in site.events[-1]) == ([], True)
 
+    def test_the_holder_does_not_start_the_car_of_somebody_else(self, site: Site) -> None:
+        reserve(site, 2)
+        site.plug(1, 1)
+        site.tap()
+        site.authorize()
+        assert (site.closed, site.evse(2).authorization is not None) == (set(), True)
+
     def test_the_holder_may_plug_in_first(self, site: Site) -> None:
         reserve(site)
         site.plug()

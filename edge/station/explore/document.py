@@ -60,7 +60,7 @@ _COLOURS: dict[Colour, str] = {
 }
 _COLOURS[1, 0.6, 0] = "yellow"
 
-_Outcome = tuple[State, tuple[str, ...], tuple[str, ...], bool]
+_Outcome = tuple[State, tuple[str, ...], tuple[str, ...], tuple[str, ...], bool]
 _Row = tuple[str, str, str, str, str]
 
 
@@ -125,12 +125,12 @@ def _rows(seen: Sequence[Seen]) -> Iterator[tuple[Seen, _Row]]:
     """(an example, what the page says of it), in the order in which they were seen."""
     cases: dict[tuple[State, str], dict[_Outcome, list[Seen]]] = {}
     for one in seen:
-        outcome = (one.after, one.told, one.contactor, one.restarts)
+        outcome = (one.after, one.told, one.contactor, one.offer, one.restarts)
         cases.setdefault((one.before, one.stimulus), {}).setdefault(outcome, []).append(one)
     for (before, stimulus), outcomes in cases.items():
         for outcome, found in outcomes.items():
             example = found[0]
-            if example.after is before and outcome[1:] == ((), (), False):
+            if example.after is before and outcome[1:] == ((), (), (), False):
                 continue
             others = [one.facts for key, rest in outcomes.items() if key != outcome for one in rest]
             after = "starts anew" if example.restarts else "stays" if example.after is before else example.after.value

@@ -29,6 +29,8 @@ def handle(station: Station, call: CallReceived, now: Now, actions: list[Action]
     evse = begun or (free_evse(station, bearer) if request.evse_id is msgspec.UNSET else station.evse(request.evse_id))
     profile = None if request.charging_profile is msgspec.UNSET else profile_from(request.charging_profile)
     reason = None if begun else _why_not(station, evse, bearer, profile)
+    if reason == "UnknownEvse" and request.evse_id is msgspec.UNSET:
+        reason = "Occupied"  # none was named, and none is free
     if evse is None or reason is not None:
         info = {"reasonCode": reason}
         actions.append(Reply(call.message_id, call.action, {"status": "Rejected", "statusInfo": info}))

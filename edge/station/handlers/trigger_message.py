@@ -39,7 +39,7 @@ def handle(station: Station, call: CallReceived, now: Now, actions: list[Action]
 def _boot(station: Station, evses: Sequence[Evse], request: Any, now: Now, actions: list[Action]) -> Station | None:
     if station.booted:  # F06.FR.17
         return None
-    return replace(station, boot_mono=now.mono)
+    return replace(station, boot_mono=now.mono, boot_triggered=True)
 
 
 def _heartbeat(
