@@ -11,10 +11,10 @@ from datetime import datetime
 
 import msgspec
 from sqlalchemy import select
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
 from cloud import present
-from cloud.csms import Publish
+from cloud.csms import Publish, is_away
 from cloud.store.store import Store
 from cloud.store.tables import sessions
 from protocol import topics
@@ -48,7 +48,9 @@ class Announcer:
             return
         try:
             self._publish_all(changed, shown)
-        except (OperationalError, InterfaceError):
+        except SQLAlchemyError as error:
+            if not is_away(error):
+                raise
             self.note(set(changed), set(shown))  # the database is away: the CSMS has said so; next time, then
 
     def _publish_all(self, changed: Sequence[str], shown: Sequence[str]) -> None:

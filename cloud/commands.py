@@ -9,21 +9,23 @@ from __future__ import annotations
 import json
 import threading
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, select
 
 from cloud import present
 from cloud.domain import codes
 from cloud.errors import ConflictError, NotFoundError
+from cloud.store import vehicles
+from cloud.store.counters import next_number
+from cloud.store.queue import queue_call
 from cloud.store.registry import MAX_EVSES, put_id_token
 from cloud.store.store import Store, new_id
-from cloud.store.tables import calls, counters, evses, sessions, stations
+from cloud.store.tables import calls, evses, sessions, stations
 from protocol.errors import ProtocolError
 from protocol.messages import Sender, Version, actions, make_request
 
@@ -66,15 +68,19 @@ class Commands:
         """Let nobody wait any longer: whoever does is told of a timeout. For the end of the process."""
         self._stopping.set()
 
-    def start_session(self, reference: str, driver: str, connector: int | None = None) -> present.Json:
+    def start_session(
+        self, reference: str, driver: str, connector: int | None = None, soc_pct: float | None = None
+    ) -> present.Json:
         """Ask a station to start charging. reference: an EVSE's id or code. driver: a user's id.
 
-        Answers the session, which is pending until the vehicle is plugged in. Raises NotFoundError, or ConflictError
-        with the reason occupied, inoperative, offline or rejected.
+        soc_pct: how full the battery is, where the driver says so. Answers the session, which is pending until the
+        vehicle is plugged in. Raises NotFoundError, or ConflictError with the reason occupied, inoperative, offline,
+        rejected or battery_unknown.
         """
         with self._store.write() as connection:
             station, number = find_evse(connection, reference)
             self._check_free(connection, station, number, connector)
+            battery = {} if soc_pct is None else vehicles.typed(connection, driver, soc_pct, 0)
             now = self._now()
             remote_start_id = next_number(connection, "remote_start")
             id_token = f"D{driver}"
@@ -92,6 +98,7 @@ class Commands:
                     created_at=now,
                     updated_at=now,
                     remote_start_id=remote_start_id,
+                    **battery,
                 )
             )
             payload = {
@@ -149,20 +156,8 @@ class Commands:
         except ValueError as error:
             raise ProtocolError("TypeConstraintViolation", f"a number that JSON does not have: {error}") from error
         now = self._now()
-        call = str(uuid.uuid4())
-        connection.execute(
-            insert(calls).values(
-                id=call,
-                station=station,
-                action=action,
-                payload=encoded,
-                session=session,
-                state="queued",
-                created_at=now,
-                expires_at=now + timedelta(seconds=self._timeout_s),
-            )
-        )
-        return call
+        expires_at = now + timedelta(seconds=self._timeout_s)
+        return queue_call(connection, station, action, encoded, now=now, expires_at=expires_at, session=session)
 
     def _wait(self, call: str) -> Outcome:
         """Wait for the end of a call; always answers, at the latest a little after its time is over."""
@@ -208,14 +203,3 @@ def find_evse(connection: Connection, reference: str) -> tuple[str, int]:
     if row is None:
         raise NotFoundError(f"no EVSE {reference[:60]!r}")
     return row.station, row.number
-
-
-def next_number(connection: Connection, name: str) -> int:
-    """The next integer of a durable counter, from 1."""
-    counted = connection.execute(
-        update(counters).where(counters.c.name == name).values(value=counters.c.value + 1).returning(counters.c.value)
-    ).scalar()
-    if counted is None:
-        connection.execute(insert(counters).values(name=name, value=1))
-        return 1
-    return int(counted)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
+from cloud.limits import Limits
+from cloud.local_lists import Tokens
+from cloud.notify.config import Notify
+from cloud.retention import Retention
 from protocol.mqtt import Broker
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
@@ -29,13 +33,23 @@ class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """host, port: where the web process listens. TLS is for a reverse proxy in front.
 
     station_broker_host, station_broker_port: the broker as stations find it, for provisioning files; empty and 0 for
-    the same as our own.
+    the same as our own. station_broker_ca: the file on the station that has the authorities to trust; empty for no TLS.
     """
 
     host: str = "127.0.0.1"
     port: Port = 8000
     station_broker_host: str = ""
     station_broker_port: int = 0
+    station_broker_ca: str = ""
+
+
+class Accounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """manager: who makes the broker's accounts when stations and controllers are registered and removed.
+
+    dynamic-security: we do, by Mosquitto's plugin of that name. none: somebody else, by hand or by other means.
+    """
+
+    manager: Literal["none", "dynamic-security"] = "none"
 
 
 class CsmsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,6 +58,11 @@ class CsmsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     csms: Core = Core()
     broker: Broker = Broker()
     web: Web = Web()
+    limits: Limits = Limits()
+    notify: Notify = Notify()
+    accounts: Accounts = Accounts()
+    tokens: Tokens = Tokens()
+    retention: Retention = Retention()
 
     @property
     def folder(self) -> Path:
@@ -59,6 +78,7 @@ class CsmsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             self.broker,
             host=self.web.station_broker_host or self.broker.host,
             port=self.web.station_broker_port or self.broker.port,
+            ca=self.web.station_broker_ca,
         )
 
     def secret_key(self) -> str:

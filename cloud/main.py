@@ -8,7 +8,6 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,22 +17,26 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from cloud.accounts.dynamic_security import DynamicSecurity
+from cloud.accounts.manual import ManualAccounts
+from cloud.accounts.port import BrokerAccounts
+from cloud.accounts.registrar import Reconciler
+from cloud.admin import COMMANDS
+from cloud.cli import claim, config_option, errors_for_people, now, open_store
 from cloud.commands import Commands
 from cloud.config import CsmsFile
-from cloud.errors import CloudError
+from cloud.notify.channels import make_channels
+from cloud.notify.delivery import Delivery
+from cloud.notify.port import Setup
+from cloud.retention import Keeper
 from cloud.series.sqlite import SqliteSeries
 from cloud.store import registry
 from cloud.store.store import Store
 from cloud.worker import Worker
 from protocol import logs, settings, topics
-from protocol.errors import ColonninaError
 from protocol.mqtt import Link
 
 log = structlog.get_logger(__name__)
-
-config_option = click.option(
-    "--config", "path", required=True, type=click.Path(path_type=Path), help="The CSMS's TOML file."
-)
 
 
 @click.group()
@@ -60,13 +63,13 @@ def cli() -> None:
 def serve(path: Path, role: str, name: str) -> None:
     """Serve until told to stop (SIGTERM, Ctrl-C)."""
     logs.set_up()
-    with _errors_for_people():
+    with errors_for_people():
         config = settings.load(path, CsmsFile)
-        config.folder.mkdir(parents=True, exist_ok=True)
-        if role == "all":
-            _serve_all(config, name)
-        else:
-            _serve_one(config, role, name)
+        with claim(config.folder, alone=False):
+            if role == "all":
+                _serve_all(config, name)
+            else:
+                _serve_one(config, role, name)
 
 
 @cli.group()
@@ -84,11 +87,11 @@ def admin() -> None:
 @click.password_option(help="Asked for when it is not given.")
 def create_user(path: Path, email: str, role: str, name: str, password: str) -> None:
     """Create a person who may log in."""
-    with _errors_for_people():
+    with errors_for_people():
         config = settings.load(path, CsmsFile)
-        store = _open_store(config)
+        store = open_store(config)
         with store.write() as connection:
-            registry.add_user(connection, email, password, role, _now(), name=name)
+            registry.add_user(connection, email, password, role, now(), name=name)
         store.stop()
     click.echo(f"{role} {email} may log in")
 
@@ -99,13 +102,17 @@ def create_user(path: Path, email: str, role: str, name: str, password: str) -> 
 @click.option("--driver", help="E-mail of the driver whose card it is.")
 def add_card(path: Path, uid: str, driver: str | None) -> None:
     """Let a card charge. UID: as a reader shows it, hexadecimal."""
-    with _errors_for_people():
+    with errors_for_people():
         config = settings.load(path, CsmsFile)
-        store = _open_store(config)
+        store = open_store(config)
         with store.write() as connection:
             registry.add_card(connection, uid, driver)
         store.stop()
     click.echo(f"card {uid.upper()} may charge")
+
+
+for _command in COMMANDS:
+    admin.add_command(_command)
 
 
 def serve_web(config: CsmsFile) -> None:
@@ -114,16 +121,21 @@ def serve_web(config: CsmsFile) -> None:
     from cloud.web.serve import run as run_web
     from cloud.web.services import Services
 
-    store, series = _open_store(config), SqliteSeries(config.folder / "series.sqlite")
+    store, series = open_store(config), SqliteSeries(config.folder / "series.sqlite")
     series.start()
     link = Link(config.broker, f"csms-wake-{os.getpid()}", on_message=lambda message: None, session_expiry_s=0)
     link.start()
     commands = Commands(
         store,
-        now=_now,
+        now=now,
         wake=lambda: link.publish(topics.CALLS_WAIT, b"{}", expiry_s=10),
         heartbeat_s=config.csms.heartbeat_s,
     )
+
+    accounts: BrokerAccounts = ManualAccounts()
+    if config.accounts.manager == "dynamic-security":
+        accounts = DynamicSecurity(config.broker)
+    accounts.start()
 
     def parts() -> Mapping[str, str]:
         return {"database": _database_state(store), "broker": "ok" if link.up else "not connected"}
@@ -132,15 +144,24 @@ def serve_web(config: CsmsFile) -> None:
         store=store,
         series=series,
         commands=commands,
-        now=_now,
+        now=now,
         heartbeat_s=config.csms.heartbeat_s,
         parts=parts,
         secret_key=config.secret_key(),
         station_broker=config.station_broker,
+        accounts=accounts,
+        reserved=frozenset({config.broker.username or "csms"}),
+        master_pass_group=config.tokens.master_pass_group,
+        channels=make_channels(Setup(config.notify, store, now)),
+        notify=config.notify,
     )
+    reconciler = Reconciler(services.registrar)
+    reconciler.start()
     try:
         run_web(services, config.broker, config.web.host, config.web.port)
     finally:
+        reconciler.stop()
+        accounts.stop()
         link.stop()
         series.stop()
         store.stop()
@@ -151,12 +172,33 @@ def serve_worker(config: CsmsFile, name: str) -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    store, series = _open_store(config), SqliteSeries(config.folder / "series.sqlite")
+    store, series = open_store(config), SqliteSeries(config.folder / "series.sqlite")
     series.start()
-    worker = Worker(store, series, config.broker, name=name, now=_now, heartbeat_s=config.csms.heartbeat_s)
+    worker = Worker(
+        store,
+        series,
+        config.broker,
+        name=name,
+        now=now,
+        heartbeat_s=config.csms.heartbeat_s,
+        limits=config.limits,
+        tokens=config.tokens,
+    )
+    retention = Keeper(store, series, config.retention, now)
+    retention.start()
+
+    def tell(key: str, payload: bytes) -> None:
+        worker.publish(topics.event("notification", key), payload)
+
+    delivery = Delivery(store, make_channels(Setup(config.notify, store, now, tell)), now=now)
+    notices = threading.Thread(target=delivery.run, args=(stopping,), name="notices")
+    notices.start()
     try:
         worker.run(stopping)
     finally:
+        stopping.set()
+        notices.join()
+        retention.stop()
         series.stop()
         store.stop()
 
@@ -196,7 +238,7 @@ def _child(role: str, name: str, raw: bytes) -> None:
     config = msgspec.json.decode(raw, type=CsmsFile)
     parent = os.getppid()
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()
-    with _errors_for_people():
+    with errors_for_people():
         _serve_one(config, role, name)
 
 
@@ -207,28 +249,6 @@ def _follow(parent: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-class _errors_for_people:  # noqa: N801 - reads like the context manager that it is
-    """An error of ours is one line on standard error, and exit code 2 (configuration) or 1."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, ColonninaError):
-            click.echo(str(error), err=True)
-            sys.exit(2)
-        if isinstance(error, CloudError):
-            click.echo(str(error), err=True)
-            sys.exit(1)
-
-
-def _open_store(config: CsmsFile) -> Store:
-    config.folder.mkdir(parents=True, exist_ok=True)
-    store = Store(config.database)
-    store.start()
-    return store
-
-
 def _database_state(store: Store) -> str:
     try:
         with store.read() as connection:
@@ -236,10 +256,6 @@ def _database_state(store: Store) -> str:
     except SQLAlchemyError as error:
         return str(error)
     return "ok"
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 if __name__ == "__main__":

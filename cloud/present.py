@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, select
 
 from cloud.domain import status
 from cloud.domain.status import EvseStatus
-from cloud.store.tables import connectors, evses, sessions, stations
+from cloud.store.tables import connectors, evses, sessions, station_statuses, stations
 
 Json = dict[str, Any]
 
@@ -47,9 +47,10 @@ def session(row: Row[Any]) -> Json:
         "energy_wh": row.energy_wh,
         "power_w": row.power_w,
         "soc_pct": row.soc_pct,
-        "soc_source": None if row.soc_pct is None else "measured",
-        "cost": None,
-        "currency": None,
+        # A row of before there was such a column has what was measured.
+        "soc_source": row.soc_source or (None if row.soc_pct is None else "measured"),
+        "cost": row.cost,
+        "currency": row.currency,
         "stop_reason": row.stop_reason,
         "complete": row.complete,
         "flags": row.flags.split(",") if row.flags else [],
@@ -81,6 +82,10 @@ def station_list(
     parts: dict[str, list[Row[Any]]] = {}
     for row in connection.execute(only(select(evses), evses.c.station).order_by(evses.c.number)):
         parts.setdefault(row.station, []).append(row)
+    progress: dict[str, Json] = {}
+    for row in connection.execute(only(select(station_statuses), station_statuses.c.station)):
+        told = {"status": row.status, "request_id": row.request_id, "at": time(row.at)}
+        progress.setdefault(row.station, {})[row.kind] = told
     result = []
     for row in connection.execute(only(select(stations), stations.c.id).order_by(stations.c.id)):
         online = status.is_online(row.link_up, row.seen_at, heartbeat_s, now)
@@ -95,6 +100,7 @@ def station_list(
                 "since": time(_since(row, online, heartbeat_s)),
                 "seen_at": time(row.seen_at),
                 "site": row.site,
+                "progress": progress.get(row.id, {}),
                 "evses": [
                     _evse(part, online, sockets.get((row.id, part.number), []), running.get((row.id, part.number)))
                     for part in parts.get(row.id, [])

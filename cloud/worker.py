@@ -11,7 +11,9 @@ from datetime import datetime
 import structlog
 
 from cloud.announcer import PERIOD_S, Announcer
-from cloud.csms import Csms
+from cloud.csms import Csms, Publish
+from cloud.limits import DEFAULTS, Limits
+from cloud.local_lists import NO_LISTS, Tokens
 from cloud.series.port import SeriesStore
 from cloud.store.store import Store
 from protocol import topics
@@ -38,6 +40,8 @@ class Worker:
         name: str,
         now: Callable[[], datetime],
         heartbeat_s: int,
+        limits: Limits = DEFAULTS,
+        tokens: Tokens = NO_LISTS,
     ) -> None:
         self._arrived: queue.Queue[Message] = queue.Queue(WAITING)
         self._link = Link(
@@ -52,6 +56,13 @@ class Worker:
         self._series = series
         self._now = now
         self._heartbeat_s = heartbeat_s
+        self._limits = limits
+        self._tokens = tokens
+
+    @property
+    def publish(self) -> Publish:
+        """Sends a message by this worker's connection."""
+        return self._link.publish
 
     def run(self, stopping: threading.Event) -> None:
         """Work until `stopping` is set. What was taken is finished; what was not is delivered again next time."""
@@ -61,6 +72,8 @@ class Worker:
             self._link.publish,
             now=self._now,
             heartbeat_s=self._heartbeat_s,
+            limits=self._limits,
+            tokens=self._tokens,
             announce=self._announcer.note,
             pause=stopping.wait,
         )

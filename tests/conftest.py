@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from deploy.local.broker import find_mosquitto, prepare
+from deploy.local.broker import find_mosquitto, find_plugin, prepare
 from protocol.mqtt import Broker
 from tests.support import free_port, wait_for
 
@@ -79,7 +79,8 @@ def _make(name: str, folder: Path) -> Iterator[BrokerProcess]:
     if name == "mosquitto" and program is None:
         pytest.fail("mosquitto is not installed: tests/install-programs.sh installs it")
     port = free_port()
-    prepared = prepare(folder, "127.0.0.1", port, PASSWORDS, program)
+    plugin = find_plugin() if program is not None else None
+    prepared = prepare(folder, "127.0.0.1", port, PASSWORDS, program, plugin)
     broker = Broker(port=port, username="csms", password=PASSWORDS["csms"])
     made = BrokerProcess(name, list(prepared.argv), broker, name == "mosquitto", folder)
     made.start()

@@ -50,6 +50,12 @@ def fact(request: Any, samples: list[Sampled]) -> Fact:
         connector=None if evse is None else given(evse.connector_id),
         remote_start_id=remote_start_id if remote_start_id is None or abs(remote_start_id) <= MAX_INTEGER else None,
         offline=given(request.offline) or False,
+        socs=tuple(
+            sample.value
+            for one in samples
+            for sample in one.samples
+            if sample.field == "soc_pct" and 0 <= sample.value <= 100
+        ),
     )
 
 

@@ -54,6 +54,11 @@ def unit_of(field: str) -> str | None:
     return UNITS.get(field) or UNITS.get("_".join(part for part in parts if part not in ("l1", "l2", "l3", "n")))
 
 
+def is_register(field: str) -> bool:
+    """Whether a field counts up, so that a mean of it would be none of its readings."""
+    return unit_of(field) == "Wh"
+
+
 def read(meter_values: Any) -> Iterator[Sampled]:
     """The samples in a list of OCPP 2.0.1 MeterValueType structs."""
     for meter_value in meter_values:

@@ -1,4 +1,4 @@
-"""NotifyEvent (OCPP 2.0.1, N07): what a station's monitors say. Kept is what is wrong with an EVSE, for operators."""
+"""NotifyEvent (OCPP 2.0.1, N07): what a station's monitors say. What is wrong with an EVSE is shown at it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def handle(unit: Unit, station: str, request: Any, payload: bytes) -> Mapping[st
             problem = "Problem" if event.variable.instance is msgspec.UNSET else event.variable.instance
             over = event.actual_value.lower() == "false" or event.cleared is True
             _keep(unit, station, evse.id, problem.replace(",", " ")[:MAX_LENGTH], over)
+    unit.trail.message(station, "NotifyEvent", payload)
     return {}
 
 

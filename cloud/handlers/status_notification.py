@@ -13,6 +13,8 @@ from cloud.store.tables import connectors, evses
 from cloud.unit import Unit
 from protocol.errors import ProtocolError
 
+FAULTED = "Faulted"
+
 
 def handle(unit: Unit, station: str, request: Any, payload: bytes) -> Mapping[str, Any]:
     evse, connector = request.evse_id, request.connector_id
@@ -25,9 +27,17 @@ def handle(unit: Unit, station: str, request: Any, payload: bytes) -> Mapping[st
         _add(unit, station, evse, connector)
     elif known.status_at is not None and at < known.status_at:
         return {}  # overtaken on its way by a later one
+    if request.connector_status == FAULTED and not _is_faulted(unit, station, evse):
+        unit.notices.fault(station, evse, at)
     unit.connection.execute(update(connectors).where(where).values(status=request.connector_status, status_at=at))
     unit.changed_stations.add(station)
     return {}
+
+
+def _is_faulted(unit: Unit, station: str, evse: int) -> bool:
+    """Whether any connector of this EVSE is faulted already: a fault of the EVSE is told by each of them."""
+    there = (connectors.c.station == station) & (connectors.c.evse == evse) & (connectors.c.status == FAULTED)
+    return unit.connection.execute(select(connectors.c.number).where(there)).first() is not None
 
 
 def _add(unit: Unit, station: str, evse: int, connector: int) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from cloud.domain import facts
+from cloud.domain.currencies import units
 from cloud.handlers.authorize import token_info
 from cloud.store.registry import MAX_CONNECTORS, MAX_EVSES
 from cloud.unit import Unit
@@ -29,6 +30,10 @@ def handle(unit: Unit, station: str, request: Any, payload: bytes) -> Mapping[st
         unit.measure(station, evse, samples)
     if fact.kind != "Updated":
         unit.changed_stations.add(station)
-    if request.id_token is msgspec.UNSET:
-        return {}
-    return {"idTokenInfo": token_info(unit.connection, request.id_token, unit.now)}
+    answer: dict[str, Any] = {}
+    cost = unit.books.final_cost(entry) if fact.kind == "Ended" else None
+    if cost is not None:
+        answer["totalCost"] = float(units(cost.total, cost.currency))
+    if request.id_token is not msgspec.UNSET:
+        answer["idTokenInfo"] = token_info(unit.connection, request.id_token, unit.now)
+    return answer

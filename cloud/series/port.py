@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from cloud.errors import CloudError
@@ -49,3 +49,14 @@ class SeriesStore(Protocol):
 
     def fields(self, station: str, evse: int, start: datetime, end: datetime) -> list[str]:
         """The fields that have a value in that time, by name."""
+
+    def thin(self, before: datetime, step: timedelta) -> tuple[int, int]:
+        """Make one point of all in each step of time before then: means, and of registers the first.
+
+        It is at the step's start. Steps are counted from 1970; one that is not over by then stays. Doing it again
+        changes nothing. Answers how many points there were in what was thinned, and how many there are now. Raises
+        SeriesError.
+        """
+
+    def forget(self, before: datetime) -> int:
+        """Remove what was measured before then. Answers how many points that were. Raises SeriesError."""

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from cloud.store.tables import metadata
+from cloud.store.migrations import migrate
 
 
 def new_id(now: datetime) -> str:
@@ -25,6 +25,8 @@ class Store:
     def __init__(self, url: str) -> None:
         self._url = url
         self._engine: Engine | None = None
+        #: Of which version the database was when it was opened, 0 for an empty one.
+        self.found_version = 0
 
     @property
     def engine(self) -> Engine:
@@ -32,13 +34,13 @@ class Store:
         return self._engine
 
     def start(self) -> None:
-        """Open, and make what tables are missing."""
+        """Open, and bring the tables up to date. Raises SchemaError for a database of a newer version."""
         self._engine = create_engine(self._url)
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine, "connect", _set_up_sqlite)
             event.listen(self._engine, "begin", _begin_at_once)
         with self.write() as connection:
-            metadata.create_all(connection)
+            self.found_version = migrate(connection)
 
     def stop(self) -> None:
         if self._engine is not None:
@@ -61,7 +63,7 @@ class Store:
 def _set_up_sqlite(connection: Any, record: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # BEGIN is ours: see _begin_at_once
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON"):
+    for pragma in ("busy_timeout=10000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from cloud.web import headers, login, problems
+from cloud.web import audit, headers, login, problems
 from cloud.web.api import api
 from cloud.web.health import health
 from cloud.web.metrics import Metrics
@@ -29,6 +29,7 @@ def create_app(services: Services) -> Flask:
     metrics.install(app)
     headers.install(app)
     problems.install(app)
+    audit.install(app)
     login.install(app)
     for blueprint in (health, api, pages):
         app.register_blueprint(blueprint)

@@ -26,14 +26,18 @@ QUEUE = 1_024
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One change, ready to send. public: what drivers may see; None for nothing. driver: whose it is."""
+    """One change, ready to send. public: what drivers may see; None for nothing. driver: whose it is.
+
+    private: nobody else's business, not even an operator's.
+    """
 
     whole: bytes
     public: bytes | None = None
     driver: str | None = None
+    private: bool = False
 
     def shown_to(self, person: Person) -> bytes | None:
-        if person.is_operator or (self.driver is not None and self.driver == person.id):
+        if (person.is_operator and not self.private) or (self.driver is not None and self.driver == person.id):
             return self.whole
         return self.public
 
@@ -103,8 +107,8 @@ def read(kind: str, payload: bytes) -> Event:
     whole = _encode(kind, data)
     if kind == "evse":
         return Event(whole, public=_encode(kind, visible.told(data)))
-    if kind == "session":
-        return Event(whole, driver=data["driver"])
+    if kind in ("session", "notification"):
+        return Event(whole, driver=data["driver"], private=kind == "notification")
     return Event(whole)
 
 

@@ -10,6 +10,7 @@ import msgspec
 from flask import Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException
 
+from cloud.accounts.port import AccountError, ForeignAccountError
 from cloud.errors import ConflictError, NotFoundError
 from protocol.errors import ProtocolError
 from protocol.topics import StationIdError
@@ -51,6 +52,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(NotFoundError, _not_found)
     app.register_error_handler(ProtocolError, _protocol)
     app.register_error_handler(StationIdError, _station_id)
+    app.register_error_handler(AccountError, _account)
 
 
 def wants_page() -> bool:
@@ -91,6 +93,12 @@ def _protocol(error: ProtocolError) -> Response:
 
 def _station_id(error: StationIdError) -> Response:
     return _answer(422, str(error))
+
+
+def _account(error: AccountError) -> Response:
+    if isinstance(error, ForeignAccountError):
+        return _answer(409, str(error), "reserved")
+    return _answer(503, f"nothing was changed for good: {error}", "broker")
 
 
 def _answer(status: int, detail: str, reason: str | None = None, **members: Any) -> Response:

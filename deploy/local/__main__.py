@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from deploy.local.broker import find_mosquitto, prepare
+from deploy.local.broker import find_mosquitto, find_plugin, prepare
 from deploy.local.plan import HOST, PASSWORD, Plan, csms_toml, station_toml
 from deploy.local.seed import seed
 from deploy.local.supervisor import Child, Supervisor
@@ -108,12 +108,13 @@ def claim(data: Path) -> Iterator[None]:
 
 def _run(plan: Plan, mosquitto: str | None, stopping: threading.Event) -> None:
     secrets = plan.secrets()
-    broker = prepare(plan.data / "broker", HOST, plan.mqtt_port, secrets, mosquitto)
-    _write_secret(plan.csms_file, csms_toml(plan, secrets["csms"]))
+    plugin = find_plugin() if mosquitto is not None else None
+    broker = prepare(plan.data / "broker", HOST, plan.mqtt_port, secrets, mosquitto, plugin)
+    _write_secret(plan.csms_file, csms_toml(plan, secrets["csms"], manages_accounts=plugin is not None))
     stations = plan.demo_stations
     for station in stations:
         _write_secret(plan.station_file(station.id), station_toml(plan, station, secrets[station.id]))
-    seed(plan.csms_file, stations, datetime.now(UTC))
+    seed(plan, stations, datetime.now(UTC))
     python, env = sys.executable, {**os.environ, "PYTHONUNBUFFERED": "1", "BLINKA_SKIP_DEPENDENCY_CHECK": "1"}
 
     def child(name: str, *argv: str) -> Child:
@@ -128,6 +129,7 @@ def _run(plan: Plan, mosquitto: str | None, stopping: threading.Event) -> None:
             child("csms-worker", *csms, "worker"),
             child("csms-web", *csms, "web"),
             child("bench", *bench),
+            child("letterbox", python, "-m", "deploy.local.letterbox", str(plan.bench_file)),
             *(
                 child(station.id, python, "-m", "edge.main", "run", "--config", str(plan.station_file(station.id)))
                 for station in stations
@@ -157,6 +159,7 @@ Colonnina is running on this machine. Its pages answer in a few seconds.
   operator's page   http://{HOST}:{plan.port}/operator      operator@demo.test, password {PASSWORD}
   driver's page     http://{HOST}:{plan.port}/              driver@demo.test, password {PASSWORD}
   workbench         http://{HOST}:{plan.workbench_port}/              tap a card, plug in, unplug, break something
+  letterbox         http://{HOST}:{plan.letterbox_port}/              e-mail and pushes that driver@demo.test got
   API               http://{HOST}:{plan.port}/api/docs      admin@demo.test may register stations
   MQTT broker       {HOST}:{plan.mqtt_port}  {broker}
 

@@ -74,9 +74,9 @@ _LAYOUTS = (((_TYPE2,),), ((_TYPE2, _SCHUKO),), ((_TYPE2,), (_TYPE2,)))
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """port: of the pages; the broker is at port + 2, the workbench at port + 3. data: folder, absolute.
+    """port: of the pages; the broker is at port + 2, the workbench at + 3, the letterbox at + 4 and + 5.
 
-    speed: by how much batteries are smaller. visitors: whether cars come and go by themselves.
+    data: folder, absolute. speed: by how much batteries are smaller. visitors: whether cars come and go by themselves.
     """
 
     port: int
@@ -94,8 +94,21 @@ class Plan(msgspec.Struct, frozen=True):
         return self.port + 3
 
     @property
+    def letterbox_port(self) -> int:
+        return self.port + 4
+
+    @property
+    def smtp_port(self) -> int:
+        return self.port + 5
+
+    @property
+    def letterbox_folder(self) -> Path:
+        return self.data / "letterbox"
+
+    @property
     def ports(self) -> dict[str, int]:
-        return {"pages": self.port, "MQTT": self.mqtt_port, "workbench": self.workbench_port}
+        ours = {"pages": self.port, "MQTT": self.mqtt_port, "workbench": self.workbench_port}
+        return ours | {"letterbox": self.letterbox_port, "SMTP": self.smtp_port}
 
     @property
     def demo_stations(self) -> list[DemoStation]:
@@ -201,8 +214,8 @@ def station_toml(plan: Plan, station: DemoStation, password: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def csms_toml(plan: Plan, password: str) -> str:
-    """The configuration of the demo's CSMS."""
+def csms_toml(plan: Plan, password: str, *, manages_accounts: bool = False) -> str:
+    """The configuration of the demo's CSMS. manages_accounts: the broker makes accounts while it runs."""
     return "\n".join(
         [
             "[csms]",
@@ -216,6 +229,15 @@ def csms_toml(plan: Plan, password: str) -> str:
             "[web]",
             f'host = "{HOST}"',
             f"port = {plan.port}",
+            "[accounts]",
+            f'manager = "{"dynamic-security" if manages_accounts else "none"}"',
+            "[notify]",
+            f'smtp_host = "{HOST}"',
+            f"smtp_port = {plan.smtp_port}",
+            'smtp_security = "none"',
+            'sender = "Colonnina <csms@demo.test>"',
+            'contact = "mailto:operator@demo.test"',
+            f'push_services = ["http://{HOST}:{plan.letterbox_port}"]',
             "",
         ]
     )

@@ -141,8 +141,8 @@ class Evse(msgspec.Struct, frozen=True):
     limit_a: the limit in force, A per phase. held: it is too low for any power. limit_until_mono: when it may change.
     piloted: connectors with a control pilot. ready: those whose vehicle asks for power by it (IEC 61851-1, state C).
     pilot_problems: (connector, fault) of pilots. offer: (connector, A) that is offered by a pilot.
-    over_mono: since when more was drawn than may be.
-    grace: (A, until_mono) that was offered before, which the vehicle has a moment to leave. triggered: the CSMS wants to hear of the transaction now.
+    over_mono: since when more was drawn than may be. grace: (A, until_mono) that was offered before, until then.
+    triggered: the CSMS wants to hear of the transaction now.
     """
 
     number: int

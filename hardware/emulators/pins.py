@@ -3,9 +3,9 @@
 The wire is a serial port or pty and carries lines. From the station: `?` (a station begins: forget what was, and say
 all inputs), `O <bcm> <level 0 to 1>`, `Z <bcm>` (no longer driven). From the bench: `I <bcm> <0 or 1>`,
 `A <address> <input> <volts>` (what an ADS1115 on the I2C bus has at one of its inputs; its registers are emulated at
-the station's end, where the driver asks for them), `P <address> <0 or 1>` (its supply), and `!` when all inputs have been said. A wire that closes is a
-station that died: every output is released then, and since a contactor's driver has an external pull-down, contactors
-open.
+the station's end, where the driver asks for them), `P <address> <0 or 1>` (its supply), and `!` when all inputs have
+been said. A wire that closes is a station that died: every output is released then, and since a contactor's driver has
+an external pull-down, contactors open.
 """
 
 from __future__ import annotations

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import decode, fleet, ingest, machine, station, tap
+from tests.bench import books, decode, fleet, ingest, machine, station, tap
 
 BENCHMARKS = {
     "decode": decode.run,
     "machine": machine.run,
     "ingest": ingest.run,
+    "books": books.run,
     "tap": tap.run,
     "fleet": fleet.run,
     "station": station.run,

@@ -5,7 +5,6 @@ The real station with its real drivers on an emulated bench. The reference is an
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from pathlib import Path
 from deploy.local.plan import Plan, station_toml
 from hardware.emulators.bench import StationBench
 from hardware.emulators.vehicle import Vehicle
+from tests.bench.cpu import cpu_s
 from tests.bench.ingest import mosquitto
 from tests.support import wait_for
 from tests.support.worker import CsmsWorker
@@ -78,12 +78,6 @@ def memory_mb(pid: int, name: str) -> float:
     """Summed over its mappings."""
     lines = Path(f"/proc/{pid}/smaps").read_text().splitlines()
     return sum(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
-
-
-def cpu_s(pid: int) -> float:
-    """Seconds of CPU that it has used, in user space and in the kernel."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ def named_drivers() -> list[tuple[str, str, str]]:
     return [
         (group.removeprefix("colonnina."), *(part.strip() for part in line.split("=")))  # type: ignore[misc]
         for group, lines in config["options.entry_points"].items()
-        if group.startswith("colonnina.")
+        if group.startswith("colonnina.") and group != "colonnina.notify"
         for line in lines.strip().splitlines()
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -10,14 +11,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from edge.fleet.memory import MemoryOutbox
 from edge.outbox import SqliteOutbox
 from edge.station.kept import Counters, Kept, Reservation
 from edge.station.ports import Item, Restored, Save, Send
 from edge.station.smart_charging import Installed, Period, Profile, Profiles, Schedule
-from edge.station.state import IdToken, Stop, Transaction
+from edge.station.state import IdToken, Now, Stop, Transaction
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 Reopen = Callable[[], SqliteOutbox]
+AnyOutbox = SqliteOutbox | MemoryOutbox
 
 
 def transaction(name: str = "tx-1", seq_no: int = 1) -> Transaction:
@@ -60,7 +63,7 @@ def reopen(path: Path) -> Iterator[Reopen]:
     made: list[SqliteOutbox] = []
 
     def make() -> SqliteOutbox:
-        outbox = SqliteOutbox(path)
+        outbox = SqliteOutbox(path, lambda: Now(NOON, 0.0), "this boot")
         outbox.start()
         made.append(outbox)
         return outbox
@@ -70,12 +73,23 @@ def reopen(path: Path) -> Iterator[Reopen]:
         outbox.stop()
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that asks for the file is about it; all others run on every outbox."""
+    if "outbox" in metafunc.fixturenames:
+        about_the_file = {"path", "reopen"} & set(inspect.signature(metafunc.function).parameters)
+        kinds = ["in a file"] if about_the_file else ["in a file", "in memory"]
+        metafunc.parametrize("outbox", kinds, indirect=True)
+
+
 @pytest.fixture
-def outbox(reopen: Reopen) -> SqliteOutbox:
+def outbox(request: pytest.FixtureRequest) -> AnyOutbox:
+    if request.param == "in memory":
+        return MemoryOutbox()
+    reopen: Reopen = request.getfixturevalue("reopen")
     return reopen()
 
 
-def drain(outbox: SqliteOutbox) -> list[int]:
+def drain(outbox: AnyOutbox) -> list[int]:
     numbers = []
     while (item := outbox.head()) is not None:
         numbers.append(msgspec.json.decode(item.payload)["seqNo"])
@@ -83,18 +97,18 @@ def drain(outbox: SqliteOutbox) -> list[int]:
     return numbers
 
 
-def test_a_new_one_is_empty(outbox: SqliteOutbox) -> None:
+def test_a_new_one_is_empty(outbox: AnyOutbox) -> None:
     assert (outbox.head(), outbox.count(), outbox.restore()) == (None, 0, Restored(Kept()))
 
 
-def test_calls_come_out_in_the_order_they_were_kept(outbox: SqliteOutbox) -> None:
+def test_calls_come_out_in_the_order_they_were_kept(outbox: AnyOutbox) -> None:
     outbox.commit([send(0), send(1)], [])
     outbox.commit([send(2)], [])
     assert outbox.count() == 3
     assert drain(outbox) == [0, 1, 2]
 
 
-def test_the_head_stays_until_it_is_done(outbox: SqliteOutbox) -> None:
+def test_the_head_stays_until_it_is_done(outbox: AnyOutbox) -> None:
     outbox.commit([send(0)], [])
     head = outbox.head()
     assert head == Item(1, "TransactionEvent", b'{"seqNo":0,"timestamp":"2026-11-23T12:00:00Z"}', 0)
@@ -123,7 +137,7 @@ def test_calls_and_journal_are_kept_together_or_not_at_all(outbox: SqliteOutbox,
     assert (drain(after_a_kill), after_a_kill.restore().transactions) == ([0], ((1, transaction()),))
 
 
-def test_the_journal_holds_the_last_word_on_each_evse(outbox: SqliteOutbox) -> None:
+def test_the_journal_holds_the_last_word_on_each_evse(outbox: AnyOutbox) -> None:
     outbox.commit([], [Save(1, transaction()), Save(1, transaction(seq_no=2)), Save(2, transaction("tx-2"))])
     outbox.commit([], [Save(2, None)])
     assert outbox.restore().transactions == ((1, transaction(seq_no=2)),)
@@ -154,7 +168,7 @@ def test_they_are_kept_together_with_the_journal_or_not_at_all(
     assert (drain(after_a_kill), after_a_kill.restore()) == ([], Restored(kept(1), ((1, transaction()),)))
 
 
-def test_failures_are_counted_and_the_call_keeps_its_place(outbox: SqliteOutbox) -> None:
+def test_failures_are_counted_and_the_call_keeps_its_place(outbox: AnyOutbox) -> None:
     outbox.commit([send(0), send(1)], [])
     assert [outbox.failed(1), outbox.failed(1)] == [1, 2]
     assert drain(outbox) == [0, 1]
@@ -193,7 +207,8 @@ def test_to_bury_or_forget_what_is_gone_does_nothing(outbox: SqliteOutbox, path:
     assert (buried(path), outbox.count()) == ([], 0)
 
 
-def test_it_may_be_stopped_twice_and_started_again(outbox: SqliteOutbox) -> None:
+def test_it_may_be_stopped_twice_and_started_again(reopen: Reopen) -> None:
+    outbox = reopen()
     outbox.commit([send(0)], [])
     outbox.stop()
     outbox.stop()

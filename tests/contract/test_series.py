@@ -150,3 +150,21 @@ class TestSqlite:
         connection.close()
         series.write([point(3)])
         assert read(series) == [(3, 7_000.0)]
+
+
+def test_old_samples_become_one_for_each_step_and_registers_stay_readings(series: SeriesStore) -> None:
+    series.write([point(n * 60, power_w=float(n), energy_wh=1000.0 + n) for n in range(40)])
+    series.write([point(300, evse=2, soc_pct=40.0), point(360, evse=2, soc_pct=50.0)])
+    assert series.thin(at(35 * 60), timedelta(minutes=15)) == (32, 3)  # the third step is not over by then
+    assert read(series)[:4] == [(0, 7.0), (900, 22.0), (1800, 30.0), (1860, 31.0)]
+    assert read(series, "energy_wh")[:3] == [(0, 1000.0), (900, 1015.0), (1800, 1030.0)]
+    assert read(series, "soc_pct", evse=2) == [(0, 45.0)]
+    assert series.thin(at(35 * 60), timedelta(minutes=15)) == (0, 0)
+    assert series.thin(at(60 * 60), timedelta(minutes=15)) == (10, 1)
+    assert [when for when, _ in read(series)] == [0, 900, 1800]
+
+
+def test_samples_that_are_too_old_go(series: SeriesStore) -> None:
+    series.write([point(seconds) for seconds in (-3 * 86_400, -86_400, 0)] + [point(-86_400, evse=2)])
+    assert series.forget(NOON) == 3
+    assert read(series) == [(0, 7_000.0)]

@@ -141,9 +141,7 @@ def test_a_call_is_sent_by_one_of_them(store: Store, workers: list[Worker]) -> N
     with store.write() as connection:
         for station in STATIONS:
             for _ in range(2):
-                queue_call(
-                    connection, station, "ClearCache", b"{}", now=NOON, expires_at=NOON + timedelta(seconds=10)
-                )
+                queue_call(connection, station, "ClearCache", b"{}", now=NOON, expires_at=NOON + timedelta(seconds=10))
     messages = [Message("csms/calls", b"{}", False, lambda: None)] * 30
     share(workers, messages, per_batch=1)
     sent = [decode(answer) for worker in workers for answer in worker.answers]

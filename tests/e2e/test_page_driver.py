@@ -83,3 +83,29 @@ def test_another_drivers_session_is_not_told(network: Network) -> None:
         network.change(own, driver=network.people["driver"])
         expect(page.locator(".now")).to_have_count(1)
         expect(page.locator(".now")).to_contain_text("9.0 kW")
+
+
+def test_a_driver_chooses_when_to_be_told_and_sees_what_was_told(network: Network) -> None:
+    with a_server(network) as origin, a_browser(origin, 390, 844) as browser:
+        page = browser.page
+        page.goto(f"{origin}/me")
+        browser.log_in("driver")
+        expect(page.locator("#live")).to_have_text("live")
+        expect(page.locator("#threshold-shown")).to_have_text("never")
+        page.locator("[name=threshold]").fill("80")
+        expect(page.locator("#threshold-shown")).to_have_text("80 %")
+        page.check("[name=email]")
+        page.click("#preferences button")
+        expect(page.locator("#preferences-saved")).to_have_text("Saved.")
+        page.reload()
+        expect(page.locator("#threshold-shown")).to_have_text("80 %")
+        expect(page.locator("[name=email]")).to_be_checked()
+        expect(page.locator("#live")).to_have_text("live")
+        told = {"id": "n", "at": "2026-11-23T12:00:00.000Z", "kind": "soc_threshold", "session_id": "s"}
+        network.publish("notification", "n", told | {"text": "Not yours.", "driver": "somebody else"})
+        network.publish("notification", "n", told | {"text": "It is at 80 %.", "driver": network.people["driver"]})
+        expect(page.locator("#told")).to_contain_text("It is at 80 %.")
+        expect(page.locator(".told")).to_have_count(1)
+        assert (
+            page.evaluate("navigator.serviceWorker.register('/sw.js').then((worker) => worker.scope)") == f"{origin}/"
+        )

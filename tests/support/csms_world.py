@@ -15,19 +15,22 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, select
+from sqlalchemy import Row, delete, select
 
 from cloud.csms import Csms
+from cloud.limits import Limits
 from cloud.series.sqlite import SqliteSeries
 from cloud.store.registry import ConnectorSpec, EvseSpec, add_station, put_id_token
 from cloud.store.store import Store
-from cloud.store.tables import connectors, refusals, sessions, stations
+from cloud.store.tables import connectors, frames, refusals, sessions, stations
 from protocol.envelope import Call, CallError, CallResult, Frame, decode, encode
 from protocol.mqtt import Message
 from protocol.topics import CALLS_WAIT, Topic
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 HEARTBEAT_S = 60
+#: The clock of a world stands still, so that the rate of its stations has no bound unless a test says so.
+UNHURRIED = Limits(frames_per_s=0)
 CARD = {"idToken": "04A1B2C3", "type": "ISO14443"}
 
 
@@ -65,6 +68,7 @@ class World:
     on_publish: Callable[[], None] = lambda: None
     on_pause: Callable[[], bool] = lambda: True
     given: int = 0
+    limits: Limits = UNHURRIED
 
     def __post_init__(self) -> None:
         self.csms = Csms(
@@ -73,6 +77,7 @@ class World:
             self.publish,
             now=self.clock,
             heartbeat_s=HEARTBEAT_S,
+            limits=self.limits,
             pause=lambda seconds: self.on_pause(),
         )
 
@@ -174,21 +179,21 @@ class World:
 
 
 @contextmanager
-def a_world(folder: Path) -> Iterator[World]:
+def a_world(folder: Path, limits: Limits = UNHURRIED) -> Iterator[World]:
     """With station cs-1, which has two EVSEs and is heard of already, and one card."""
     for path in _prepared().iterdir():
         shutil.copy(path, folder / path.name)
-    with _opened(folder) as world:
+    with _opened(folder, limits) as world:
         yield world
 
 
 @contextmanager
-def _opened(folder: Path) -> Iterator[World]:
+def _opened(folder: Path, limits: Limits = UNHURRIED) -> Iterator[World]:
     store, series = Store(f"sqlite:///{folder / 'csms.sqlite'}"), SqliteSeries(folder / "series.sqlite")
     store.start()
     series.start()
     try:
-        yield World(folder, store, series)
+        yield World(folder, store, series, limits=limits)
     finally:
         series.stop()
         store.stop()
@@ -214,6 +219,8 @@ def add(world: World, station: str, evse_count: int = 2) -> None:
     world.link(station=station)
     for number in range(1, evse_count + 1):
         world.ask("StatusNotification", status("Available", evse=number), station)
+    with world.store.write() as connection:
+        connection.execute(delete(frames).where(frames.c.station == station))  # a test's log begins with the test
     world.deeds.clear()
 
 

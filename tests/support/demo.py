@@ -150,11 +150,11 @@ class Demo:
 
 
 def free_ports() -> int:
-    """A port that is free, as are the three after it."""
+    """A port that is free, as are the five after it."""
     while True:
         port = free_port()
         try:
-            for offset in (1, 2, 3):
+            for offset in range(1, 6):
                 _bind(port + offset)
         except OSError:
             continue

@@ -21,6 +21,9 @@ from sqlalchemy import insert, select, update
 
 from cloud import present
 from cloud.commands import Commands
+from cloud.notify.channels import make_channels
+from cloud.notify.config import Notify
+from cloud.notify.port import Setup
 from cloud.series.port import Point
 from cloud.series.sqlite import SqliteSeries
 from cloud.store.registry import ConnectorSpec, EvseSpec, add_station, add_user
@@ -57,7 +60,13 @@ class Network:
     def __post_init__(self) -> None:
         commands = Commands(self.store, now=now, wake=lambda: None, heartbeat_s=60, timeout_s=5)
         parts = {"database": "ok", "broker": "ok"}
-        self.services = Services(self.store, self.series, commands, now, 60, lambda: parts, "secret", self.broker)
+        config = Notify(smtp_host="mail.test", sender="csms@colonnina.test")
+        channels = make_channels(Setup(config, self.store, now))
+        self.services = Services(
+            *(self.store, self.series, commands, now, 60, lambda: parts, "secret", self.broker),
+            channels=channels,
+            notify=config,
+        )
 
     def seed(self) -> None:
         with self.store.write() as connection:

@@ -17,6 +17,9 @@ from sqlalchemy import insert, select, update
 from werkzeug.test import TestResponse
 
 from cloud.commands import Commands
+from cloud.notify.channels import make_channels
+from cloud.notify.config import Notify
+from cloud.notify.port import Setup
 from cloud.series.sqlite import SqliteSeries
 from cloud.store.registry import ConnectorSpec, EvseSpec, add_station, passwords
 from cloud.store.store import Store, new_id
@@ -27,6 +30,7 @@ from cloud.web.services import Services
 from protocol.mqtt import Broker
 
 PASSWORD = "a password"
+MAILING = Notify(smtp_host="mail.test", sender="csms@colonnina.test")
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
@@ -45,12 +49,22 @@ class World:
     now: datetime = NOON
     parts: dict[str, str] = field(default_factory=lambda: {"database": "ok", "broker": "ok"})
     people: dict[str, str] = field(default_factory=dict)
+    notify: Notify = MAILING
 
     @property
     def services(self) -> Services:
         commands = Commands(self.store, now=self.clock, wake=lambda: None, heartbeat_s=60, timeout_s=0.2)
         return Services(
-            self.store, self.series, commands, self.clock, 60, lambda: self.parts, "secret", Broker("broker.test", 1883)
+            self.store,
+            self.series,
+            commands,
+            self.clock,
+            60,
+            lambda: self.parts,
+            "secret",
+            Broker("broker.test", 1883),
+            channels=make_channels(Setup(self.notify, self.store, self.clock)),
+            notify=self.notify,
         )
 
     def clock(self) -> datetime:
@@ -108,6 +122,15 @@ class Client:
 
     def post(self, path: str, body: Any = None, **more: Any) -> TestResponse:
         return self.http.post(path, json={} if body is None else body, headers=self._headers(), **more)
+
+    def patch(self, path: str, body: Any = None) -> TestResponse:
+        return self.http.patch(path, json={} if body is None else body, headers=self._headers())
+
+    def put(self, path: str, body: Any) -> TestResponse:
+        return self.http.put(path, json=body, headers=self._headers())
+
+    def upload(self, path: str, data: bytes, kind: str = "text/csv") -> TestResponse:
+        return self.http.post(path, data=data, headers=self._headers() | {"Content-Type": kind})
 
     def delete(self, path: str) -> TestResponse:
         return self.http.delete(path, headers=self._headers())

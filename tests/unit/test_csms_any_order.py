@@ -1,9 +1,13 @@
-"""Integrity rule 3 through the whole core: events in any order, late, twice, in any batches give the same session."""
+"""Integrity rule 3 through the whole core: events in any order, late, twice, in any batches give the same session.
+
+And the same cost, to the cent.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,6 +17,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
 
+from cloud.domain.tariffs import Element, Tariff
+from cloud.store import tariffs
 from cloud.store.registry import put_id_token
 from cloud.store.tables import users
 from protocol.envelope import Call, CallResult
@@ -23,6 +29,18 @@ NOBODYS = {"idToken": "04000000", "type": "ISO14443"}
 #: What may differ: how a session is called, and when we worked on it.
 OURS = {"no", "id", "transaction_id", "created_at", "updated_at", "station"}
 numbers = count()
+#: With every part that a cost has, and an hour of its own from NOON on.
+TARIFF = Tariff(
+    "EUR",
+    energy_per_kwh=Decimal("45.67"),
+    charging_per_min=Decimal(7),
+    idle_per_min=Decimal(11),
+    start_fee=Decimal(30),
+    minimum=Decimal(40),
+    tax_pct=Decimal(22),
+    tax_included=False,
+    elements=(Element(from_min=12 * 60, to_min=12 * 60 + 15, energy_per_kwh=Decimal(90)),),
+)
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +48,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with a_world(tmp_path_factory.mktemp("world")) as made:
         add(made, "cs-2")
         with made.store.write() as connection:
+            tariffs.create(connection, "day", "Day", TARIFF, NOON)
+            tariffs.place(connection, tariffs.DEFAULT, "", "day", NOON)
             for driver, card in (("ann", CARD), ("bob", OTHER)):
                 row = {"id": driver, "email": driver, "role": "driver", "password_hash": "", "created_at": NOON}
                 connection.execute(insert(users).values(**row))
@@ -117,7 +137,7 @@ def no_evse_until_late() -> tuple[list[dict[str, Any]], list[list[dict[str, Any]
 @settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 @example(case=no_evse_until_late())
 @given(case=arrivals())
-def test_any_order_of_arrival_gives_the_same_session_and_the_same_samples(
+def test_any_order_of_arrival_gives_the_same_session_the_same_cost_and_the_same_samples(
     world: World, case: tuple[list[dict[str, Any]], list[list[dict[str, Any]]]]
 ) -> None:
     history, batches = case
@@ -125,6 +145,8 @@ def test_any_order_of_arrival_gives_the_same_session_and_the_same_samples(
     in_order = deliver(world, [[payload] for payload in history], "cs-1", day)
     otherwise = deliver(world, batches, "cs-2", day)
     assert outcome(world, otherwise) == outcome(world, in_order)
+    session = world.session(in_order)
+    assert (session.cost is None) == (session.evse is None)  # what is the same is not nothing
     assert samples(world, "cs-2", day) == samples(world, "cs-1", day)
 
 

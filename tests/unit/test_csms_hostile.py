@@ -44,11 +44,6 @@ def test_an_action_that_no_station_may_send_is_refused(world: World, action: str
     still_works(world)
 
 
-def test_an_action_that_ocpp_has_and_we_do_not_is_not_supported(world: World) -> None:
-    payload = {"certificateType": "ChargingStationCertificate", "csr": "pem"}
-    assert world.refusal("SignCertificate", payload) == "NotSupported"
-
-
 @pytest.mark.parametrize(
     ("payload", "code"),
     [

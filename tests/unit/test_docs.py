@@ -15,6 +15,7 @@ from cloud.config import CsmsFile
 from cloud.main import cli as csms
 from deploy.local.plan import Plan, csms_toml, station_toml
 from edge.config import StationFile, make_devices
+from edge.fleet.main import cli as fleet
 from edge.main import cli as station
 from hardware.board import Board
 from protocol import settings
@@ -83,7 +84,7 @@ def test_every_command_and_option_says_what_it_is_for() -> None:
 
     silent = [
         f"{path} {parameter.name}"
-        for root, name in ((csms, "colonnina-csms"), (station, "colonnina-station"))
+        for root, name in ((csms, "colonnina-csms"), (station, "colonnina-station"), (fleet, "colonnina-fleet"))
         for path, command in commands(root, name)
         for parameter in command.params
         if not command.help or (parameter.param_type_name == "option" and not parameter.help)

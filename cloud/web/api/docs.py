@@ -22,9 +22,10 @@ _EVENTS = {
     "summary": "What changes, while it changes",
     "description": (
         "Server-Sent Events. `evse`: the station (as in GET /api/v1/stations) one of whose EVSEs changed. `session`: "
-        "the session that changed. `command`: how a call went. Operators get all; drivers get their own sessions and, "
-        "of stations, the public fields without `session_id`. A line of comment comes every 15 seconds. A client that "
-        "reads too slowly is disconnected: connect again, and read what you show afresh."
+        "the session that changed. `command`: how a call went. `notification`: something that you are told, as in "
+        "GET /api/v1/me/notifications; nobody gets those of others. Operators get all else; drivers get their own "
+        "sessions and, of stations, the public fields without `session_id`. A line of comment comes every 15 "
+        "seconds. A client that reads too slowly is disconnected: connect again, and read what you show afresh."
     ),
     "operationId": "get_events",
     "tags": ["Events"],
@@ -67,7 +68,11 @@ def _description() -> dict[str, Any]:
                 content = answer.get("content", {})
                 if int(status) >= 400 and "application/json" in content:
                     content[MEDIA_TYPE] = content.pop("application/json")
-    export = {"schema": {"type": "string"}}
-    description["paths"]["/api/v1/sessions"]["get"]["responses"]["200"]["content"]["text/csv"] = export
+    text = {"schema": {"type": "string"}}
+    for exported in ("sessions", "id-tokens"):
+        description["paths"][f"/api/v1/{exported}"]["get"]["responses"]["200"]["content"]["text/csv"] = text
+    for taken in ("id-tokens", "id-tokens/import"):
+        body = description["paths"][f"/api/v1/{taken}"]["post"].setdefault("requestBody", {"content": {}})
+        body["content"]["text/csv"] = text
     description["paths"]["/api/v1/events"] = {"get": _EVENTS}
     return description

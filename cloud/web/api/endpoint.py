@@ -57,6 +57,8 @@ def endpoint(
         codes = [f"HTTP_{status}" for status, model in answers.items() if model is None]
         if role is not None:
             models |= {"HTTP_401": ProblemDetails, "HTTP_403": ProblemDetails}
+        if body is not None:
+            models |= {"HTTP_400": ProblemDetails, "HTTP_413": ProblemDetails, "HTTP_415": ProblemDetails}
         documented = spec.validate(
             query=query,
             json=body,

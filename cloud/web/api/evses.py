@@ -7,11 +7,13 @@ from typing import Any
 from flask import Blueprint
 from sqlalchemy import Connection
 
-from cloud import present
+from cloud import present, receipt
 from cloud.commands import find_evse
+from cloud.store.tariffs import in_force
 from cloud.web import visible
 from cloud.web.api.endpoint import endpoint
-from cloud.web.api.models import EvseWithStation, ProblemDetails
+from cloud.web.api.models import ProblemDetails
+from cloud.web.api.money_models import EvseOffer
 from cloud.web.auth import DRIVER, Person
 from cloud.web.login import require
 from cloud.web.services import services
@@ -20,9 +22,12 @@ blueprint = Blueprint("evses", __name__)
 
 
 @blueprint.get("/evses/<evse>")
-@endpoint("Stations", {200: EvseWithStation, 404: ProblemDetails})
+@endpoint("Stations", {200: EvseOffer, 404: ProblemDetails})
 def get_evse(evse: str) -> dict[str, Any]:
-    """One EVSE. Spaces, dashes and small letters in a code do not matter; a slip in one is recognised."""
+    """One EVSE, with its tariff.
+
+    Spaces, dashes and small letters in a code do not matter; a slip in one is recognised.
+    """
     with services().store.read() as connection:
         return read_evse(connection, evse, require(DRIVER))
 
@@ -36,4 +41,5 @@ def read_evse(connection: Connection, reference: str, person: Person | None) -> 
     if person is None or not person.is_operator:
         whole = visible.evse(whole, visible.open_sessions(connection, person) if person is not None else ())
     of_station = {"station": shown["id"], "online": shown["online"], "since": shown["since"], "site": shown["site"]}
-    return whole | of_station | {"tariff": None}
+    agreed = in_force(connection, station, number, ours.now())
+    return whole | of_station | {"tariff": None if agreed is None else receipt.offer(agreed, ours.now())}

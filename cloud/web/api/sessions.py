@@ -8,13 +8,15 @@ from typing import Any
 from flask import Blueprint, Response, request
 from sqlalchemy import Connection, Row, Select, func, select
 
-from cloud import present
+from cloud import present, receipt
 from cloud.store.store import Store
 from cloud.store.tables import sessions
+from cloud.store.vehicles import type_soc
 from cloud.web import visible
 from cloud.web.api import table
 from cloud.web.api.endpoint import endpoint
 from cloud.web.api.models import NewSession, ProblemDetails, Session, SessionList, SessionQuery
+from cloud.web.api.money_models import SessionChange, SessionReceipt
 from cloud.web.auth import DRIVER, Person
 from cloud.web.login import require
 from cloud.web.services import services
@@ -31,9 +33,10 @@ def post_session(body: NewSession) -> tuple[dict[str, Any], int, dict[str, str]]
     """Start charging.
 
     Answers when the station has accepted; the session is pending until a vehicle is plugged in. 409 says why not:
-    `reason` is occupied, inoperative, offline or rejected.
+    `reason` is occupied, inoperative, offline or rejected, or battery_unknown when there is a `soc_pct` and your
+    preferences do not say how much your battery holds.
     """
-    session = services().commands.start_session(body.evse, require(DRIVER).id, body.connector)
+    session = services().commands.start_session(body.evse, require(DRIVER).id, body.connector, body.soc_pct)
     return session, 202, {"Location": f"/api/v1/sessions/{session['id']}"}
 
 
@@ -55,11 +58,26 @@ def get_sessions(query: SessionQuery) -> dict[str, Any] | Response:
 
 
 @blueprint.get("/sessions/<session>")
-@endpoint("Sessions", {200: Session, 404: ProblemDetails})
+@endpoint("Sessions", {200: SessionReceipt, 404: ProblemDetails})
 def get_session(session: str) -> dict[str, Any]:
-    """One session. Drivers see their own only."""
+    """One session, with its receipt. Drivers see their own only."""
     with services().store.read() as connection:
-        return present.session(visible.session(connection, require(DRIVER), session))
+        return _whole(visible.session(connection, require(DRIVER), session))
+
+
+@blueprint.patch("/sessions/<session>")
+@endpoint("Sessions", {200: SessionReceipt, 404: ProblemDetails, 409: ProblemDetails}, body=SessionChange)
+def patch_session(session: str, body: SessionChange) -> dict[str, Any]:
+    """Say how full the battery is now, for a vehicle that does not tell it itself.
+
+    From then on it is estimated with the energy that is charged. 409 when the session is over, or when the driver's
+    preferences do not say how much the battery holds.
+    """
+    ours, person = services(), require(DRIVER)
+    with ours.store.write() as connection:
+        visible.session(connection, person, session)
+        type_soc(connection, session, body.soc_pct, ours.now())
+        return _whole(visible.session(connection, person, session))
 
 
 @blueprint.post("/sessions/<session>/stop")
@@ -70,6 +88,10 @@ def stop_session(session: str) -> tuple[dict[str, Any], int]:
     with ours.store.read() as connection:
         visible.session(connection, require(DRIVER), session)
     return ours.commands.stop_session(session), 202
+
+
+def _whole(row: Any) -> dict[str, Any]:
+    return present.session(row) | receipt.of_session(row)
 
 
 def _wanted(query: SessionQuery, person: Person) -> Select[Any]:

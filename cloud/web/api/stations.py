@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 
 from flask import Blueprint
-from sqlalchemy import delete, select
 
 from cloud import present
-from cloud.errors import ConflictError
-from cloud.store.registry import ConnectorSpec, EvseSpec, add_station
-from cloud.store.tables import connectors, sessions, stations
+from cloud.store.registry import ConnectorSpec, EvseSpec
 from cloud.web import visible
+from cloud.web.api.credentials import credentials
 from cloud.web.api.endpoint import endpoint
 from cloud.web.api.models import NewStation, ProblemDetails, Provisioned, Station, StationList
 from cloud.web.auth import ADMIN
 from cloud.web.login import require
 from cloud.web.problems import not_found
 from cloud.web.services import services
-from protocol.mqtt import Broker
 
 blueprint = Blueprint("stations", __name__)
 
@@ -40,48 +36,34 @@ def get_station(station: str) -> dict[str, Any]:
 
 
 @blueprint.post("/stations")
-@endpoint("Stations", {201: Provisioned, 409: ProblemDetails}, role=ADMIN, body=NewStation)
+@endpoint("Stations", {201: Provisioned, 409: ProblemDetails, 503: ProblemDetails}, role=ADMIN, body=NewStation)
 def post_station(body: NewStation) -> tuple[dict[str, Any], int, dict[str, str]]:
-    """Register a station. Its password is answered this once; only a hash of it is kept."""
-    ours = services()
-    password = secrets.token_urlsafe(18)
+    """Register a station, and make its account at the broker.
+
+    Its password is answered this once; only a hash of it is kept. 503 when the broker cannot be asked: then nothing is
+    registered.
+    """
     layout = [
         EvseSpec(evse.number, tuple(ConnectorSpec(**connector.model_dump()) for connector in evse.connectors))
         for evse in body.evses
     ]
-    with ours.store.write() as connection:
-        add_station(connection, body.id, layout, ours.now(), password=password)
-    answer = {
-        "id": body.id,
-        "username": body.id,
-        "password": password,
-        "provisioning": provisioning(body.id, password, ours.station_broker),
-    }
-    return answer, 201, {"Location": f"/api/v1/stations/{body.id}"}
+    password = services().registrar.add_station(body.id, layout)
+    return credentials("station", body.id, password), 201, {"Location": f"/api/v1/stations/{body.id}"}
+
+
+@blueprint.post("/stations/<station>/credentials")
+@endpoint("Stations", {200: Provisioned, 404: ProblemDetails, 503: ProblemDetails}, role=ADMIN)
+def post_station_credentials(station: str) -> dict[str, Any]:
+    """Give a station a new password. The old one is worthless at once; the station's link is cut."""
+    return credentials("station", station, services().registrar.renew("station", station))
 
 
 @blueprint.delete("/stations/<station>")
 @endpoint("Stations", {204: None, 404: ProblemDetails, 409: ProblemDetails}, role=ADMIN)
 def delete_station(station: str) -> tuple[str, int]:
-    """Remove a station. Its sessions are kept. 409 while one is open."""
-    with services().store.write() as connection:
-        if connection.scalar(select(stations.c.id).where(stations.c.id == station)) is None:
-            not_found(f"station {station[:60]}")
-        running = select(sessions.c.id).where(sessions.c.station == station, sessions.c.state.in_(present.OPEN))
-        if connection.execute(running.limit(1)).first() is not None:
-            raise ConflictError("session_open", f"somebody is charging at {station}: stop that session first")
-        connection.execute(delete(connectors).where(connectors.c.station == station))
-        connection.execute(delete(stations).where(stations.c.id == station))
+    """Remove a station and cut its link. Its sessions are kept. 409 while one is open."""
+    services().registrar.remove_station(station)
     return "", 204
-
-
-def provisioning(station: str, password: str, broker: Broker) -> str:
-    """What to put into the station's configuration file. None of the values can hold a quote."""
-    return (
-        f'[station]\nid = "{station}"\n\n'
-        f'[broker]\nhost = "{broker.host}"\nport = {broker.port}\n'
-        f'username = "{station}"\npassword = "{password}"\n'
-    )
 
 
 def _shown(ids: list[str] | None) -> list[present.Json]:

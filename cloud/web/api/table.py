@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -19,13 +19,17 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def answer(rows: Iterable[Json]) -> Response:
     """Sessions as a CSV answer, sent while they are read."""
-    headers = {"Content-Disposition": 'attachment; filename="sessions.csv"'}
-    return Response(_lines(rows), content_type="text/csv; charset=utf-8", headers=headers)
+    return file("sessions.csv", list(Session.model_fields), rows)
 
 
-def _lines(rows: Iterable[Json]) -> Iterator[str]:
-    columns = list(Session.model_fields)
-    for values in chain([columns], ([_cell(row[column]) for column in columns] for row in rows)):
+def file(name: str, columns: Sequence[str], rows: Iterable[Json]) -> Response:
+    """Rows as a CSV answer. name: of the file. columns: the names in the rows, in this order."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(_lines(columns, rows), content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _lines(columns: Sequence[str], rows: Iterable[Json]) -> Iterator[str]:
+    for values in chain([list(columns)], ([_cell(row[column]) for column in columns] for row in rows)):
         line = io.StringIO()
         csv.writer(line).writerow(values)
         yield line.getvalue()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import cast
 
-from flask import Blueprint, Response, redirect, render_template, request
+from flask import Blueprint, Response, current_app, redirect, render_template, request, send_from_directory
 
 from cloud.domain import codes
 from cloud.errors import NotFoundError
+from cloud.store.vehicles import battery_kwh
 from cloud.web.api.evses import read_evse
 from cloud.web.login import me, to_login
 from cloud.web.services import services
@@ -23,6 +24,12 @@ def page() -> str | Response:
     if person.is_operator:  # is shown everybody's sessions: this page takes what it is shown for one's own
         return cast(Response, redirect("/operator"))
     return render_template("me.html", typed="", error=None)
+
+
+@blueprint.get("/sw.js")
+def service_worker() -> Response:
+    """From the root, because a service worker serves what is below its own address."""
+    return send_from_directory(current_app.static_folder or "", "sw.js", mimetype="text/javascript")
 
 
 @blueprint.get("/e")
@@ -43,7 +50,9 @@ def evse(code: str) -> str | tuple[str, int]:
     """What a driver sees who scans the QR code of an EVSE. Everybody may look; starting needs a login."""
     with services().store.read() as connection:
         try:
-            shown = read_evse(connection, code, me())
+            person = me()
+            shown = read_evse(connection, code, person)
+            can_reckon = person is not None and battery_kwh(connection, person.id) is not None
         except NotFoundError as error:
             return render_template("error.html", status=404, title="No such EVSE", detail=str(error)), 404
-    return render_template("evse.html", evse=shown)
+    return render_template("evse.html", evse=shown, can_reckon=can_reckon)

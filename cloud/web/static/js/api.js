@@ -9,6 +9,7 @@ export class Problem extends Error {
 }
 
 export const get = (path) => request("GET", path);
+export const put = (path, body) => request("PUT", path, body);
 export const post = (path, body = {}) => request("POST", path, body);
 
 async function request(method, path, body) {

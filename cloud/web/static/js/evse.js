@@ -21,7 +21,8 @@ start.addEventListener("click", async () => {
   start.disabled = true;
   notice(problem, null);
   try {
-    show(await post("/api/v1/sessions", { evse: place.evse }));
+    const soc = document.getElementById("soc")?.valueAsNumber; // not a number where nothing was typed
+    show(await post("/api/v1/sessions", { evse: place.evse, ...(soc >= 0 && { soc_pct: soc }) }));
   } catch (error) {
     notice(problem, error.message);
   } finally {

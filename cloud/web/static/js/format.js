@@ -13,6 +13,20 @@ export const kw = (w) => one.format(w / 1000);
 export const percent = (value) => `${none.format(value)} %`;
 export const hour = clock;
 
+// Digits of a currency's minor unit, where they are not 2 (ISO 4217).
+const DIGITS = {
+  ...Object.fromEntries("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split(" ").map((code) => [code, 0])),
+  ...Object.fromEntries("BHD IQD JOD KWD LYD OMR TND".split(" ").map((code) => [code, 3])),
+};
+
+// An amount in minor units, such as cents; nothing where there is no price.
+export function money(minor, currency) {
+  if (minor === null) return "";
+  const digits = DIGITS[currency] ?? 2;
+  const form = { style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return new Intl.NumberFormat(undefined, form).format(minor / 10 ** digits);
+}
+
 // The time alone for today, with the date for any other day.
 export function moment(iso) {
   const at = new Date(iso);

@@ -2,8 +2,9 @@
 
 import { get } from "./api.js";
 import { clone, text } from "./dom.js";
-import { duration, kwh, moment } from "./format.js";
+import { duration, kwh, moment, money } from "./format.js";
 import { listen } from "./live.js";
+import { addNotice, refreshNotices } from "./notices.js";
 import { MySessions, OPEN } from "./mine.js";
 
 const now = new MySessions(document.getElementById("now"));
@@ -16,6 +17,7 @@ listen(refresh, {
     now.show(session);
     showPast();
   },
+  notification: addNotice,
 });
 
 async function refresh() {
@@ -24,6 +26,7 @@ async function refresh() {
   found.sessions.forEach((session) => sessions.set(session.id, session));
   now.replace(found.sessions.filter((session) => OPEN.includes(session.state)));
   showPast();
+  await refreshNotices();
 }
 
 function showPast() {
@@ -38,7 +41,8 @@ function row(session) {
   const began = session.started_at ?? session.created_at;
   const took = session.ended_at ? `, ${duration(new Date(began), new Date(session.ended_at))}` : "";
   text(line, "place", session.evse === null ? session.station : `${session.station}, EVSE ${session.evse}`);
-  text(line, "energy", `${kwh(session.energy_wh)} kWh`);
+  const cost = money(session.cost, session.currency);
+  text(line, "energy", `${kwh(session.energy_wh)} kWh${cost && ` · ${cost}`}`);
   text(line, "when", `${moment(began)}${took}`);
   text(line, "state", session.state === "failed" ? "did not begin" : "");
   return line;

@@ -2,7 +2,7 @@
 
 import { post } from "./api.js";
 import { clone, notice, part, pill, show, text } from "./dom.js";
-import { kw, kwh, moment, percent } from "./format.js";
+import { kw, kwh, moment, money, percent } from "./format.js";
 
 export const OPEN = ["pending", "charging", "suspended"];
 
@@ -42,6 +42,8 @@ export class MySessions {
     text(card, "energy", kwh(session.energy_wh));
     text(card, "power", `${kw(session.power_w ?? 0)} kW`);
     text(card, "soc", session.soc_pct === null ? "–" : percent(session.soc_pct));
+    text(card, "cost", money(session.cost, session.currency));
+    show(part(card, "costing"), session.cost !== null);
     text(card, "started", moment(session.started_at ?? session.created_at));
     show(text(card, "hint", HINTS[session.state] ?? ""), session.state in HINTS);
     // Before the station has begun there is nothing to stop: it gives up by itself.

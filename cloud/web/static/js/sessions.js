@@ -2,7 +2,7 @@
 
 import { post } from "./api.js";
 import { clone, part, pill, show, text } from "./dom.js";
-import { duration, exact, kw, kwh, moment, percent, reason } from "./format.js";
+import { duration, exact, kw, kwh, moment, money, percent, reason } from "./format.js";
 
 export class SessionTable {
   // say: shows a message to the operator, or with null takes it away.
@@ -17,7 +17,7 @@ export class SessionTable {
     this.rows.clear();
     this.body.replaceChildren();
     sessions.sort((a, b) => (a.id < b.id ? 1 : -1)).slice(0, this.most).reverse().forEach((session) => this.show(session));
-    if (sessions.length === 0) this.body.innerHTML = '<tr><td colspan="9" class="muted">No sessions yet.</td></tr>';
+    if (sessions.length === 0) this.body.innerHTML = '<tr><td colspan="10" class="muted">No sessions yet.</td></tr>';
   }
 
   // Add a session at the top, or bring its row up to date.
@@ -69,6 +69,7 @@ function fill(row, session) {
   pill(row, "state", session.state);
   const over = session.state === "ended" || session.state === "failed";
   text(row, "energy", `${kwh(session.energy_wh)} kWh`);
+  text(row, "cost", money(session.cost, session.currency));
   text(row, "power", over || session.power_w === null ? "" : `${kw(session.power_w)} kW`);
   text(row, "soc", session.soc_pct === null ? "" : percent(session.soc_pct));
   text(row, "duration", duration(new Date(began), session.ended_at ? new Date(session.ended_at) : new Date()));

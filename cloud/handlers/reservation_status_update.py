@@ -1,0 +1,13 @@
+"""ReservationStatusUpdate (OCPP 2.0.1, H04): a reservation is over without having been used. Kept for operators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cloud.unit import Unit
+
+
+def handle(unit: Unit, station: str, request: Any, payload: bytes) -> Mapping[str, Any]:
+    unit.trail.message(station, "ReservationStatusUpdate", payload)
+    return {}

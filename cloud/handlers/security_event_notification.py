@@ -1,0 +1,13 @@
+"""SecurityEventNotification (OCPP 2.0.1, A04): something that matters for security. Kept for operators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cloud.unit import Unit
+
+
+def handle(unit: Unit, station: str, request: Any, payload: bytes) -> Mapping[str, Any]:
+    unit.trail.message(station, "SecurityEventNotification", payload)
+    return {}
