@@ -84,7 +84,7 @@ def read(connection: Connection, data: bytes, encoding: str | None = None) -> Re
     encoding = encoding or _encoding(data)
     try:
         text = data.decode(encoding)
-    except (LookupError, UnicodeDecodeError) as error:
+    except (LookupError, ValueError) as error:  # such as a name with a NUL, or what is not of that encoding
         raise FileError(f"the file is not {encoding[:30]}: {error}") from error
     header, rows = _rows(text.lstrip("\ufeff"))
     taken = _columns(header)

@@ -104,7 +104,9 @@ def mosquitto(folder: Path) -> Iterator[Broker]:
     assert program is not None, "mosquitto is not installed"
     port = free_port()
     config = folder / "bench.conf"
-    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\nlog_dest none\n")
+    config.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\nset_tcp_nodelay true\nlog_dest none\n"
+    )
     process = subprocess.Popen([program, "-c", str(config)], stderr=subprocess.DEVNULL)
     broker = Broker(port=port)
     probe = Link(broker, "probe", on_message=lambda message: None, session_expiry_s=0)

@@ -30,6 +30,7 @@ COLOURS = {
     Light.CHARGING: (0, 0, 1),
     Light.FINISHING: (0, 1, 0),
     Light.REFUSED: (1, 0, 0),
+    Light.RESERVED: (0.6, 0, 1),
     Light.UNAVAILABLE: (1, 0.6, 0),
     Light.FAULTED: (1, 0, 0),
 }
