@@ -1,7 +1,8 @@
-"""Where the demo's notices arrive: a mail server that keeps what it is sent, and a push service with one browser.
+"""Where the demo's notices arrive: a mail server that keeps what it is sent, a push service with one browser, an ntfy.
 
 In reality these are somebody else's. They are here so that a demo on one machine shows notices by every channel, all
-the way: the mail server speaks SMTP, and the browser decrypts what the CSMS has encrypted for it (RFC 8291).
+the way: the mail server speaks SMTP, the browser decrypts what the CSMS has encrypted for it (RFC 8291), and ntfy takes
+the JSON that a real one takes (docs.ntfy.sh, "Publish as JSON").
 
 GET / shows all that came, as JSON.
 """
@@ -28,6 +29,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from deploy.local.plan import HOST, Plan, load
 
 PUSH = "/push/dario"
+NTFY_TOPIC = "dario"
 #: The largest message that is taken, bytes.
 MAX_BYTES = 256 * 1024
 
@@ -132,16 +134,20 @@ def http_handler(box: Letterbox) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             size = self.headers.get("Content-Length", "")
-            if self.path != PUSH or not size.isdecimal() or int(size) > MAX_BYTES:
+            if self.path not in (PUSH, "/") or not size.isdecimal() or int(size) > MAX_BYTES:
                 self._answer(404)
                 return
+            body = self.rfile.read(int(size))
             try:
-                said = box.browser.read(self.rfile.read(int(size)))
+                if self.path == PUSH:
+                    box.put("web_push", topic=self.headers.get("Topic"), **box.browser.read(body))
+                else:
+                    said = json.loads(body)
+                    box.put("ntfy", topic=said["topic"], title=said.get("title"), text=said["message"])
             except Exception:  # noqa: BLE001 - what anybody may send to it
                 self._answer(400)
                 return
-            box.put("web_push", topic=self.headers.get("Topic"), **said)
-            self._answer(201)
+            self._answer(201 if self.path == PUSH else 200, b"{}")
 
         def _answer(self, status: int, body: bytes = b"") -> None:
             self.send_response(status)

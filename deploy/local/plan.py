@@ -238,6 +238,8 @@ def csms_toml(plan: Plan, password: str, *, manages_accounts: bool = False) -> s
             'sender = "Colonnina <csms@demo.test>"',
             'contact = "mailto:operator@demo.test"',
             f'push_services = ["http://{HOST}:{plan.letterbox_port}"]',
+            'apprise_schemes = ["ntfy"]',
+            f'apprise_hosts = ["{HOST}:{plan.letterbox_port}"]',
             "",
         ]
     )

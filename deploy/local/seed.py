@@ -6,6 +6,7 @@ What is there already stays as it is.
 from __future__ import annotations
 
 import contextlib
+import json
 from datetime import datetime
 from decimal import Decimal
 
@@ -19,7 +20,7 @@ from cloud.store import registry, sites, tariffs
 from cloud.store.store import Store, new_id
 from cloud.store.tables import preferences, push_subscriptions, users
 from cloud.store.upsert import insert_into
-from deploy.local.letterbox import PUSH, browser_of
+from deploy.local.letterbox import NTFY_TOPIC, PUSH, browser_of
 from deploy.local.plan import CARDS, HOST, PASSWORD, DemoStation, Plan
 from protocol import settings
 
@@ -67,10 +68,12 @@ def seed(plan: Plan, stations: list[DemoStation], now: datetime) -> None:
 
 
 def _add_preferences(connection: Connection, plan: Plan, now: datetime) -> None:
-    """driver@demo.test wants to know at 80 %: on the page, by e-mail and in a browser."""
+    """driver@demo.test wants to know at 80 %: on the page, by e-mail, in a browser, and by ntfy through Apprise."""
+    ntfy = f"ntfy://{HOST}:{plan.letterbox_port}/{NTFY_TOPIC}"
+    channels = [{"kind": "email"}, {"kind": "web_push"}, {"kind": "apprise", "address": ntfy}]
     user = connection.execute(select(users.c.id).where(users.c.email == "driver@demo.test")).scalar_one()
     chosen = insert_into(connection, preferences).values(
-        user=user, soc_threshold_pct=80, battery_kwh=58.0, channels=b'[{"kind":"email"},{"kind":"web_push"}]'
+        user=user, soc_threshold_pct=80, battery_kwh=58.0, channels=json.dumps(channels).encode()
     )
     connection.execute(chosen.on_conflict_do_nothing())
     browser = browser_of(plan)
