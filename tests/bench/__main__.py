@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import books, decode, fleet, ingest, machine, station, tap
+from tests.bench import books, decode, fleet, ingest, machine, station, tap, trip
 
 BENCHMARKS = {
     "decode": decode.run,
@@ -12,6 +12,7 @@ BENCHMARKS = {
     "ingest": ingest.run,
     "books": books.run,
     "tap": tap.run,
+    "trip": trip.run,
     "fleet": fleet.run,
     "station": station.run,
 }

@@ -128,7 +128,7 @@ def fill(broker: Broker) -> None:
     for number in range(EVENTS):
         for station in range(STATIONS):
             loader.publish(topics.up(f"s{station}"), frame(f"t{station}", number))
-    wait_for(lambda: not loader._client._out_messages, 120)
+    assert loader.flush(120)
     loader.stop()
 
 
@@ -211,15 +211,17 @@ def live(broker: Broker, folder: Path, count: int) -> tuple[float, float, list[f
         numbers[station] += 1
 
     began, cpu, seconds = time.perf_counter(), cpu_s(worker.pid), []
-    for station in ids:
-        send(station)
-    while len(seconds) < LIVE_FRAMES[count]:
-        station, at = came.get(timeout=60)
-        seconds.append(at - sent[station])
-        send(station)
-    taken, cpu = time.perf_counter() - began, cpu_s(worker.pid) - cpu
-    link.stop()
-    worker.stop()
+    try:
+        for station in ids:
+            send(station)
+        while len(seconds) < LIVE_FRAMES[count]:
+            station, at = came.get(timeout=60)
+            seconds.append(at - sent[station])
+            send(station)
+        taken, cpu = time.perf_counter() - began, cpu_s(worker.pid) - cpu
+    finally:
+        link.stop()
+        worker.stop()
     return len(seconds) / taken, cpu / len(seconds), seconds
 
 

@@ -6,11 +6,13 @@ The reference is the 100 ms that IEC 61851-1 allows between a vehicle that leave
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import time
 from pathlib import Path
 
 from hardware.emulators.vehicle import Vehicle
+from protocol import logs
 from tests.bench.tap import tell
 from tests.support import wait_for
 from tests.support.real_station import RealStation, a_station
@@ -20,6 +22,7 @@ ALLOWED_S = 0.1
 
 
 def run() -> None:
+    logs.set_up(logging.ERROR)
     with tempfile.TemporaryDirectory() as folder, a_station(Path(folder), piloted=True) as station:
         seconds = [trip(station) for _ in range(TIMES)]
     tell("emergency stop to the contactor's pin", seconds)
