@@ -284,12 +284,20 @@ class Books:
         if not began:
             return
         places = {(entry.station, entry.session.evse) for entry in began}
-        there = select(sessions.c.station, sessions.c.transaction_id).where(
+        first = min(entry.session.started_at for entry in began if entry.session.started_at is not None)
+        key = select(sessions.c.station, sessions.c.transaction_id).where(sessions.c.transaction_id.is_not(None))
+        running = key.where(
             tuple_(sessions.c.station, sessions.c.evse).in_(places),
             sessions.c.state.in_(_RUNNING),
-            sessions.c.transaction_id.is_not(None),
         )
-        self.load([tuple(row) for row in self._connection.execute(there)])
+        # Those that were taken for over as well: another may have begun there before the one that ended them.
+        closed = key.where(
+            sessions.c.station.in_({station for station, _ in places}),
+            sessions.c.evse.in_({evse for _, evse in places}),
+            sessions.c.ended_at >= first,
+            sessions.c.flags.contains(ENDED_UNKNOWN),
+        )
+        self.load([tuple(row) for query in (running, closed) for row in self._connection.execute(query)])
         by_place: dict[tuple[str, int | None], list[Entry]] = {}
         for entry in self._entries.values():
             if not entry.session.ended:

@@ -170,6 +170,7 @@ sessions = Table(
 )
 Index("sessions_by_driver", sessions.c.driver, sessions.c.no)
 Index("sessions_by_state", sessions.c.state)
+Index("sessions_by_place", sessions.c.station, sessions.c.evse, sessions.c.ended_at)
 Index("sessions_by_remote_start", sessions.c.remote_start_id)
 
 #: Every transaction event as it came, to fold anew when one comes late. Appended only.

@@ -49,6 +49,12 @@ class TestNoEnded:
         assert (world.session().energy_wh, world.session().power_w) == (20, 0.0)
         assert shown(world, "tx-2") == ("charging", None, "", False)
 
+    def test_one_that_was_closed_moves_to_an_earlier_one_that_is_heard_of_later(self, world: World) -> None:
+        between = metered("Started", 0, 3_000, transaction="tx-between", at=seconds(50))
+        for payload in [*FIRST, NEXT, between]:
+            world.ask("TransactionEvent", payload)
+        assert shown(world) == ("ended", seconds(50), "ended_unknown", False)
+
     def test_one_on_another_evse_closes_nothing(self, world: World) -> None:
         for payload in [*FIRST, {**NEXT, "evse": {"id": 2, "connectorId": 1}}]:
             world.ask("TransactionEvent", payload)
