@@ -47,6 +47,8 @@ class SqliteSeries:
         self._connection = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
         for statement in (
             "PRAGMA journal_mode=WAL",
+            # 40 MB: every EVSE has a page of its own that its samples fill one by one, and it is copied once for many.
+            "PRAGMA wal_autocheckpoint=10000",
             "PRAGMA synchronous=FULL",
             "PRAGMA busy_timeout=10000",
             "CREATE TABLE IF NOT EXISTS points (station TEXT, evse INTEGER, t INTEGER, fields TEXT NOT NULL,"
