@@ -61,6 +61,7 @@ class Entry:
 
     asked_by: the driver who started it from afar. stale: an event came late, so that the fold must be made anew.
     unplaced: it has an event that did not say at which EVSE, when nobody knew that yet. began: its Started is new.
+    again: its Started has come once more.
 
     closed_at: when it was seen to be over, though nobody said so. lost: the seqNo below which what is missing will
     never come. gap: it is in the table of those whose station is to be asked about what is missing.
@@ -85,6 +86,7 @@ class Entry:
     stale: bool = False
     changed: bool = False
     began: bool = False
+    again: bool = False
     closed_at: datetime | None = None
     lost: int = -1
     gap: bool = False
@@ -192,6 +194,8 @@ class Books:
         except ValueError as error:
             raise ProtocolError("PropertyConstraintViolation", str(error)) from error
         if arrival is Arrival.REPEATED:
+            # We may have died before the samples were written that only this event could place.
+            entry.again = entry.again or (fact.kind == "Started" and fact.evse is not None)
             return entry
         self._appended.append(
             {"session": entry.no, "seq_no": fact.seq_no, "received_at": self._now, "payload": payload}
@@ -208,7 +212,10 @@ class Books:
         return entry
 
     def flush(self) -> list[Entry]:
-        """Write what `post` changed. Answers the sessions with events whose EVSE has only become known now."""
+        """Write what `post` changed. Answers the sessions whose samples are all to be written, some for the first time.
+
+        Those with events whose EVSE has only become known now, and those that began once more.
+        """
         self._append()
         for entry in self._entries.values():
             if entry.stale:
@@ -227,7 +234,11 @@ class Books:
             statement = update(sessions).where(sessions.c.no == bindparam("key"))
             values: dict[str, Any] = {name: bindparam(name) for name in rows[0] if name != "key"}
             self._connection.execute(statement.values(values), rows)
-        return [entry for entry in changed if entry.unplaced and entry.session.evse is not None]
+        return [
+            entry
+            for entry in self._entries.values()
+            if entry.session.evse is not None and (entry.again or (entry.changed and entry.unplaced))
+        ]
 
     def final_cost(self, entry: Entry) -> Cost | None:
         """What a session costs that is over and whole; None before, or without a tariff."""

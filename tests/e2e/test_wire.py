@@ -54,7 +54,7 @@ class Wire:
         """Send a frame as the station would; answer the answer to it."""
         self.link.publish(topics.up(self._account), frame)
         while True:
-            message = self.arrived.get(timeout=10)
+            message = self.arrived.get(timeout=30)
             message.ack()
             answer: list[Any] = json.loads(message.payload)
             if answer[1] == message_id:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -218,3 +219,17 @@ def test_status_and_boot_are_kept_and_answered(world: World) -> None:
     assert world.samples("voltage_v", evse=2) == [(NOON, 230.5)]
     assert world.ask("Heartbeat", {}) == {"currentTime": "2026-11-23T12:00:00Z"}
     assert world.ask("TransactionEvent", event("Started", 0)) == {}
+
+
+def test_a_death_before_the_series_was_written_loses_no_sample_of_an_event_that_only_started_could_place(
+    world: World,
+) -> None:
+    later = {name: value for name, value in metered("Updated", 1, 1_020).items() if name != "evse"}
+    world.ask("TransactionEvent", later)
+    world.ask("TransactionEvent", metered("Started", 0, 1_000))
+    told = world.samples("energy_wh")
+    assert [value for _, value in told] == [1_000, 1_020]
+    world.series.forget(NOON + timedelta(days=1))  # as if we had died between the books and the series
+    assert world.samples("energy_wh") == []
+    world.ask("TransactionEvent", metered("Started", 0, 1_000))  # it was not acknowledged, and comes again
+    assert world.samples("energy_wh") == told
